@@ -1,0 +1,35 @@
+//! The whole world under test, by the programs that users run.
+//!
+//! A test opens a [`Sandbox`]: a name prefix, addresses and ports that no other test has, and a guard
+//! that removes every Docker object of that prefix when the test ends, however it ends. Through it a
+//! test drives real [`Terraform`] (or OpenTofu), the real [`K3d`] command line, [`Docker`] and
+//! [`Kubectl`]; a [`FaultProxy`] on the daemon's socket makes single calls fail.
+//!
+//! Nothing here asserts by itself except what must hold after *every* step: a plan after an apply is
+//! empty, and nothing is left after a destroy. Errors carry the whole output of the command that
+//! failed, because a test that fails once a month must be understood from its log.
+
+mod command;
+mod docker;
+mod fault_proxy;
+mod hcl;
+mod k3d;
+mod kubectl;
+mod plan;
+mod processes;
+mod sandbox;
+mod settings;
+mod slot;
+mod terraform;
+
+pub use command::{Finished, Run, Running};
+pub use docker::{Container, Docker, Objects};
+pub use fault_proxy::{Call, Fault, FaultProxy, Pattern};
+pub use hcl::Cluster;
+pub use k3d::{K3d, K3dVersion};
+pub use kubectl::Kubectl;
+pub use plan::{Diagnostic, Diagnostics, Plan};
+pub use processes::descendant_running;
+pub use sandbox::{Sandbox, eventually};
+pub use settings::Settings;
+pub use terraform::Terraform;

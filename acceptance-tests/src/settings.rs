@@ -1,0 +1,134 @@
+//! What the tests are told by their surroundings. `scripts/test.sh` sets all of it; each has a
+//! default that suits a developer who runs one test by hand.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::command::Run;
+
+/// Where programs and images are.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `ATLAS_TERRAFORM`: Terraform or OpenTofu.
+    pub terraform: PathBuf,
+    /// `ATLAS_PROVIDER`: the provider's binary; without it, it is built from this checkout.
+    pub provider: PathBuf,
+    /// `ATLAS_NODE_IMAGE`.
+    pub node_image: String,
+    /// `ATLAS_LOADBALANCER_IMAGE`.
+    pub loadbalancer_image: String,
+    /// `ATLAS_TOOLS_IMAGE`.
+    pub tools_image: String,
+    /// `ATLAS_TEST_IMAGE`: an image inside every node, with a shell, `wget` and `httpd`.
+    pub test_image: String,
+    /// `ATLAS_K3D_583`.
+    pub k3d_583: PathBuf,
+    /// `ATLAS_K3D_590`.
+    pub k3d_590: PathBuf,
+    /// `ATLAS_KUBECTL`.
+    pub kubectl: PathBuf,
+    /// `ATLAS_DOCKER_SOCKET`: the daemon's socket, for the fault proxy.
+    pub docker_socket: PathBuf,
+}
+
+impl Settings {
+    /// Reads them once; the provider is built at most once.
+    pub fn get() -> Result<&'static Self> {
+        static SETTINGS: OnceLock<Result<Settings, String>> = OnceLock::new();
+        SETTINGS
+            .get_or_init(|| Self::read().map_err(|error| format!("{error:#}")))
+            .as_ref()
+            .map_err(|error| anyhow!("{error}"))
+    }
+
+    fn read() -> Result<Self> {
+        let bin = cache().join("bin");
+        Ok(Self {
+            terraform: path("ATLAS_TERRAFORM", "terraform"),
+            provider: provider()?,
+            node_image: text("ATLAS_NODE_IMAGE", "atlas/node:v1.33.4"),
+            loadbalancer_image: text("ATLAS_LOADBALANCER_IMAGE", "atlas/loadbalancer:0.1.0"),
+            tools_image: text("ATLAS_TOOLS_IMAGE", "atlas/tools:0.1.0"),
+            test_image: text("ATLAS_TEST_IMAGE", "docker.io/atlas/busybox:1"),
+            k3d_583: path("ATLAS_K3D_583", bin.join("k3d-v5.8.3")),
+            k3d_590: path("ATLAS_K3D_590", bin.join("k3d-v5.9.0")),
+            kubectl: path("ATLAS_KUBECTL", "kubectl"),
+            docker_socket: path("ATLAS_DOCKER_SOCKET", "/var/run/docker.sock"),
+        })
+    }
+
+    /// Whether OpenTofu is under test.
+    pub fn is_opentofu(&self) -> bool {
+        let name = self
+            .terraform
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        name.starts_with("tofu")
+    }
+}
+
+/// The repository's root.
+pub(crate) fn workspace() -> &'static Path {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own)
+}
+
+fn variable(key: &str) -> Option<String> {
+    std::env::var(key).ok().filter(|value| !value.is_empty())
+}
+
+fn text(key: &str, default: &str) -> String {
+    variable(key).unwrap_or_else(|| default.to_owned())
+}
+
+fn path(key: &str, default: impl Into<PathBuf>) -> PathBuf {
+    variable(key).map_or_else(|| default.into(), PathBuf::from)
+}
+
+/// Where set-up keeps what it built.
+fn cache() -> PathBuf {
+    if let Some(folder) = variable("ATLAS_CACHE_DIR") {
+        return folder.into();
+    }
+    let base = variable("XDG_CACHE_HOME").map(PathBuf::from);
+    let base = base.or_else(|| variable("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    base.unwrap_or_default().join("atlas")
+}
+
+fn provider() -> Result<PathBuf> {
+    const NAME: &str = "terraform-provider-atlas";
+    if let Some(given) = variable("ATLAS_PROVIDER") {
+        let given = PathBuf::from(given);
+        if given.file_name().is_none_or(|name| name != NAME) || !given.is_file() {
+            bail!(
+                "ATLAS_PROVIDER is {}, which is no file named {NAME}",
+                given.display()
+            );
+        }
+        return Ok(given);
+    }
+    let cargo = variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
+    let built = Run::new(cargo)
+        .args([
+            "build",
+            "--package",
+            NAME,
+            "--message-format",
+            "json-render-diagnostics",
+        ])
+        .dir(workspace())
+        .limit(Duration::from_secs(1200))
+        .succeed()
+        .context("building the provider, because ATLAS_PROVIDER is not set")?;
+    built
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+        .find(|file| file.file_name().is_some_and(|name| name == NAME))
+        .ok_or_else(|| anyhow!("cargo built no {NAME}\n{built}"))
+}

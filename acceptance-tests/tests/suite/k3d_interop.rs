@@ -1,0 +1,119 @@
+//! Terraform and the k3d command line take turns on one cluster.
+
+use acceptance_tests::{Cluster, K3dVersion, Kubectl, Sandbox};
+use anyhow::{Context, Result, ensure};
+
+/// Complaints which k3d has about every cluster, its own included.
+const ALLOWED: &[&str] = &[];
+
+#[test]
+fn k3d_5_8_3_leads_what_terraform_made() -> Result<()> {
+    k3d_leads_what_terraform_made(K3dVersion::V5_8_3)
+}
+
+#[test]
+fn k3d_5_9_0_leads_what_terraform_made() -> Result<()> {
+    k3d_leads_what_terraform_made(K3dVersion::V5_9_0)
+}
+
+fn k3d_leads_what_terraform_made(version: K3dVersion) -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, k3d, docker) = (
+        sandbox.terraform()?,
+        sandbox.k3d(version)?,
+        sandbox.docker(),
+    );
+    let name = sandbox.name("ours");
+    let address = "atlas_k3d_cluster.ours";
+    terraform.apply(&Cluster::new(&sandbox, "ours", 0).with("agents = 1").hcl())?;
+    let nodes = ["server-0", "agent-0"].map(|ending| format!("k3d-{name}-{ending}"));
+
+    let listed = k3d.listed(&name)?.context("k3d does not list it")?;
+    for (key, count) in [
+        ("serversRunning", 1),
+        ("serversCount", 1),
+        ("agentsRunning", 1),
+        ("agentsCount", 1),
+    ] {
+        ensure!(
+            listed[key].as_u64() == Some(count),
+            "{key} is not {count}: {listed}"
+        );
+    }
+    ensure!(listed["hasLoadbalancer"] == true, "{listed}");
+    let shown = k3d.run(&["node", "list"])?;
+    for line in ["server-0", "agent-0", "serverlb"] {
+        ensure!(
+            shown.stdout.contains(&format!("k3d-{name}-{line}")),
+            "{shown}"
+        );
+    }
+    let written = k3d.run(&["kubeconfig", "write", &name])?;
+    let kubectl = Kubectl::with_kubeconfig(written.text().as_ref());
+    kubectl.expect_ready(&nodes)?;
+
+    k3d.run_allowing(&["cluster", "stop", &name], ALLOWED)?;
+    terraform.expect_changes()?.expect(address, &["update"])?;
+    k3d.run_allowing(&["cluster", "start", &name], ALLOWED)?;
+    terraform
+        .expect_no_changes()
+        .context("k3d stopped and started the cluster")?;
+    kubectl.expect_ready(&nodes)?;
+
+    k3d.run_allowing(&["cluster", "delete", &name], ALLOWED)?;
+    let left = docker.objects(&sandbox.prefix())?;
+    ensure!(left.is_empty(), "k3d left of ours\n{left}");
+    terraform.expect_changes()?.expect(address, &["create"])?;
+    Ok(())
+}
+
+#[test]
+fn terraform_takes_over_what_k3d_made() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, k3d, docker) = (
+        sandbox.terraform()?,
+        sandbox.k3d(K3dVersion::V5_8_3)?,
+        sandbox.docker(),
+    );
+    let (name, port) = (sandbox.name("theirs"), sandbox.port(0)?);
+    let published = format!("127.0.0.1:{port}:30080@loadbalancer");
+    k3d.create(&name, &["--agents", "1", "--port", &published])?;
+    let server = docker.container(&format!("k3d-{name}-server-0"))?;
+
+    // Only what the user asked k3d for, said in HCL: the plan after the import is empty.
+    let config = |agents: u32| {
+        format!(
+            "resource \"atlas_k3d_cluster\" \"theirs\" {{
+  name   = \"{name}\"
+  agents = {agents}
+  port {{
+    host           = \"127.0.0.1\"
+    host_port      = {port}
+    container_port = 30080
+    node_filters   = [\"loadbalancer\"]
+  }}
+}}
+data \"atlas_k3d_cluster\" \"found\" {{
+  name = \"{name}\"
+}}
+"
+        )
+    };
+    terraform.import(&config(1), "atlas_k3d_cluster.theirs", &name)?;
+    terraform.apply(&config(1))?;
+    let found = terraform.attributes("data.atlas_k3d_cluster.found")?;
+    let managed = terraform.attributes("atlas_k3d_cluster.theirs")?;
+    ensure!(
+        found["nodes"] == managed["nodes"],
+        "the data source sees {found}, the resource {managed}"
+    );
+
+    // From here on it is Terraform's: changed in place, and removed without a trace.
+    terraform.apply(&config(0))?;
+    let kubectl = Kubectl::in_cluster(&name);
+    kubectl.expect_ready(&[format!("k3d-{name}-server-0")])?;
+    let now = docker.container(&format!("k3d-{name}-server-0"))?;
+    ensure!(now.id() == server.id(), "the server was replaced");
+    terraform.destroy()?;
+    Ok(())
+}

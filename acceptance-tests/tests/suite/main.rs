@@ -1,0 +1,16 @@
+//! What a user can do with the provider, done with the user's own programs. One file per theme; one
+//! program, so that its tests share the machine's cores evenly.
+//!
+//! `README.md` beside this folder tells how to run one of them.
+
+mod bridge;
+mod cluster;
+mod drift;
+mod examples;
+mod faults;
+mod k3d_contract;
+mod k3d_interop;
+mod network;
+mod proxy;
+mod validation;
+mod web;

@@ -1,0 +1,85 @@
+//! What every operation is given: the daemon, the way to be stopped, and someone to tell.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::docker::Docker;
+use crate::error::{Error, Result};
+
+/// Told of each step as it happens.
+pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// The surroundings of one operation.
+#[derive(Clone)]
+pub struct Context {
+    /// The Docker daemon.
+    pub docker: Docker,
+    /// Cancelled when the user stops the operation.
+    pub cancel: CancellationToken,
+    progress: Option<Progress>,
+    deadline: Option<(tokio::time::Instant, Duration)>,
+}
+
+impl Context {
+    /// A context without time limit or listener, cancelled by nobody.
+    pub fn new(docker: Docker) -> Self {
+        Self { docker, cancel: CancellationToken::new(), progress: None, deadline: None }
+    }
+
+    /// The same, stopped when `cancel` is.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
+        self.cancel = cancel;
+        self
+    }
+
+    /// The same, telling `progress` of each step.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    /// The same, failing with [`Error::TimedOut`] once `limit` from now has passed.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.deadline = Some((tokio::time::Instant::now() + limit, limit));
+        self
+    }
+
+    /// Tells of a step.
+    pub fn tell(&self, text: &str) {
+        tracing::info!("{text}");
+        if let Some(progress) = &self.progress {
+            progress(text);
+        }
+    }
+
+    /// Runs `work` until it ends, the user stops it or the time is up. `doing` completes the
+    /// sentence "stopped while …".
+    pub async fn guard<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let expired = async {
+            match self.deadline {
+                Some((at, _)) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = self.cancel.cancelled() => Err(Error::Cancelled { during: doing.to_owned() }),
+            result = work => result,
+            () = expired => Err(Error::TimedOut {
+                waiting_for: doing.to_owned(),
+                after: self.deadline.map(|(_, limit)| limit).unwrap_or_default(),
+                log: String::new(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! Log streams: the way to know, without polling, that a node is ready.
+
+use bollard::query_parameters::LogsOptionsBuilder;
+use futures_util::StreamExt as _;
+
+use super::Docker;
+use crate::error::Result;
+
+/// How many lines of a log an error shows.
+const LAST_LINES: &str = "15";
+
+impl Docker {
+    /// Follows a container's log from `since` (Unix seconds, 0 for all of it) until `seen` is true
+    /// of a line. `false` where the log ended first.
+    pub async fn follow_log(
+        &self,
+        container: &str,
+        since: i32,
+        mut seen: impl FnMut(&str) -> bool + Send,
+    ) -> Result<bool> {
+        let options = LogsOptionsBuilder::default()
+            .follow(true)
+            .stdout(true)
+            .stderr(true)
+            .since(since)
+            .build();
+        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut lines = Lines::default();
+        while let Some(frame) = stream.next().await {
+            let frame = frame.map_err(|error| self.failed("follow the log of", container, error))?;
+            if lines.feed(frame.as_ref()).iter().any(|line| seen(line)) {
+                return Ok(true);
+            }
+        }
+        Ok(lines.rest().is_some_and(|line| seen(&line)))
+    }
+
+    /// The last lines of a container's log; empty where there are none to be had.
+    pub async fn last_lines(&self, container: &str) -> String {
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).tail(LAST_LINES).build();
+        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut text = String::new();
+        while let Some(Ok(frame)) = stream.next().await {
+            text.push_str(&String::from_utf8_lossy(frame.as_ref()));
+        }
+        text.trim_end().to_owned()
+    }
+}
+
+/// Puts lines together again: a frame may end in the middle of one.
+#[derive(Default)]
+struct Lines {
+    partial: String,
+}
+
+impl Lines {
+    fn feed(&mut self, bytes: &[u8]) -> Vec<String> {
+        self.partial.push_str(&String::from_utf8_lossy(bytes));
+        let mut complete: Vec<String> = self.partial.split('\n').map(str::to_owned).collect();
+        self.partial = complete.pop().unwrap_or_default();
+        complete
+    }
+
+    fn rest(self) -> Option<String> {
+        (!self.partial.is_empty()).then_some(self.partial)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_cut_by_a_frame_is_seen_whole() {
+        let mut lines = Lines::default();
+        assert!(lines.feed(b"k3s is up ").is_empty());
+        assert_eq!(lines.feed(b"and running\nnext"), ["k3s is up and running"]);
+        assert_eq!(lines.rest().as_deref(), Some("next"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The Docker daemon: the only part of Atlas that knows bollard.
+//!
+//! Calls are thin; what they add is the name of the operation and the object in every error, and
+//! the answer to "what now" where Docker's own words leave one guessing.
+
+mod archive;
+mod container;
+mod exec;
+mod host;
+mod image;
+mod logs;
+mod network;
+mod volume;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bollard::API_DEFAULT_VERSION;
+
+use crate::error::{Error, Result};
+
+pub use archive::File;
+pub use container::{ContainerSpec, Node, PortKey, Published, State};
+pub use exec::Output;
+pub use image::ImageDefaults;
+pub use network::{DockerNetwork, NetworkSpec};
+
+/// The oldest API that will do: Docker 20.10 (host-gateway, cgroup version in `info`).
+pub const OLDEST_API: &str = "1.41";
+/// Seconds after which a single request without an answer is given up.
+const REQUEST_TIMEOUT: u64 = 120;
+
+/// How to reach a daemon. Empty fields fall back to Docker's own environment variables.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DockerConfig {
+    /// `unix:///path`, `tcp://host:port` or `http://host:port`; default `DOCKER_HOST`, then
+    /// `unix:///var/run/docker.sock`.
+    pub host: Option<String>,
+    /// Folder with `ca.pem`, `cert.pem` and `key.pem`; default `DOCKER_CERT_PATH`.
+    pub cert_path: Option<PathBuf>,
+    /// Whether to speak TLS; default: `DOCKER_TLS_VERIFY` is set and not empty.
+    pub tls: Option<bool>,
+}
+
+/// A connection to one daemon; clones share it.
+#[derive(Clone)]
+pub struct Docker {
+    api: Arc<bollard::Docker>,
+    endpoint: Arc<str>,
+}
+
+/// What a daemon says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct About {
+    /// The address that is used.
+    pub endpoint: String,
+    /// The engine's version, for instance `28.1.1`.
+    pub version: String,
+    /// The newest API it speaks.
+    pub api_version: String,
+    /// `linux`.
+    pub os: String,
+    /// `amd64`, `arm64`.
+    pub architecture: String,
+}
+
+impl Docker {
+    /// Connects and negotiates the API version.
+    ///
+    /// # Errors
+    /// [`Error::Connect`] names the endpoint that was tried; [`Error::DaemonTooOld`].
+    pub async fn connect(config: &DockerConfig) -> Result<Self> {
+        let settings = host::resolve(config, |name| std::env::var(name).ok());
+        let failed = |reason: String| Error::Connect { endpoint: settings.endpoint.clone(), reason };
+        let client = match &settings.transport {
+            host::Transport::Unix(path) => {
+                bollard::Docker::connect_with_unix(path, REQUEST_TIMEOUT, API_DEFAULT_VERSION)
+            }
+            host::Transport::Http(address) => {
+                bollard::Docker::connect_with_http(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION)
+            }
+            host::Transport::Tls { address, certificates } => bollard::Docker::connect_with_ssl(
+                address,
+                &certificates.join("key.pem"),
+                &certificates.join("cert.pem"),
+                &certificates.join("ca.pem"),
+                REQUEST_TIMEOUT,
+                API_DEFAULT_VERSION,
+            ),
+            host::Transport::Unsupported(reason) => return Err(failed(reason.clone())),
+        }
+        .map_err(|error| failed(plain(&error)))?;
+        let version = client.version().await.map_err(|error| failed(plain(&error)))?;
+        let found = version.api_version.unwrap_or_default();
+        if host::api_number(&found) < host::api_number(OLDEST_API) {
+            return Err(Error::DaemonTooOld {
+                endpoint: settings.endpoint,
+                found,
+                needed: OLDEST_API,
+            });
+        }
+        let client = client.negotiate_version().await.map_err(|error| failed(plain(&error)))?;
+        Ok(Self { api: Arc::new(client), endpoint: settings.endpoint.into() })
+    }
+
+    /// The address that is used.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    /// Whether the daemon shares this machine's network, so that local ports can be checked.
+    pub fn is_local(&self) -> bool {
+        self.endpoint.starts_with("unix://")
+    }
+
+    /// Version and platform.
+    pub async fn about(&self) -> Result<About> {
+        let version = self
+            .api
+            .version()
+            .await
+            .map_err(|error| self.failed("ask the version of", &self.endpoint, error))?;
+        Ok(About {
+            endpoint: self.endpoint.to_string(),
+            version: version.version.unwrap_or_default(),
+            api_version: version.api_version.unwrap_or_default(),
+            os: version.os.unwrap_or_default(),
+            architecture: version.arch.unwrap_or_default(),
+        })
+    }
+
+    /// Turns a client error into ours.
+    fn failed(&self, operation: &'static str, object: &str, error: bollard::errors::Error) -> Error {
+        match error {
+            bollard::errors::Error::DockerResponseServerError { status_code, message } => {
+                let hint = host::hint(&message);
+                Error::Docker {
+                    operation,
+                    object: object.to_owned(),
+                    status: status_code,
+                    message,
+                    hint,
+                }
+            }
+            bollard::errors::Error::HyperResponseError { .. }
+            | bollard::errors::Error::HyperLegacyError { .. }
+            | bollard::errors::Error::SocketNotFoundError(_) => Error::Connect {
+                endpoint: self.endpoint.to_string(),
+                reason: format!("{operation} {object}: {}", plain(&error)),
+            },
+            other => Error::Docker {
+                operation,
+                object: object.to_owned(),
+                status: 0,
+                message: plain(&other),
+                hint: String::new(),
+            },
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn plain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,204 @@
+//! Bridge networks and who is on them.
+
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+use bollard::models::{
+    EndpointIpamConfig, EndpointSettings, Ipam, IpamConfig, NetworkConnectRequest,
+    NetworkCreateRequest, NetworkDisconnectRequest,
+};
+use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
+use ipnet::Ipv4Net;
+
+use super::Docker;
+use crate::error::Result;
+use crate::labels::Labels;
+
+/// A network to be created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSpec {
+    /// Its name.
+    pub name: String,
+    /// Its subnet; `None` lets Docker choose, which rules out static addresses.
+    pub subnet: Option<Ipv4Net>,
+    /// Its gateway; `None` is the subnet's first host.
+    pub gateway: Option<Ipv4Addr>,
+    /// Its labels.
+    pub labels: Labels,
+}
+
+/// A network as Docker has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DockerNetwork {
+    /// Its name.
+    pub name: String,
+    /// 64 hexadecimal digits.
+    pub id: String,
+    /// The driver, `bridge` for ours.
+    pub driver: String,
+    /// Its IPv4 subnet, where it has one.
+    pub subnet: Option<Ipv4Net>,
+    /// Its gateway, where it has one.
+    pub gateway: Option<Ipv4Addr>,
+    /// Its labels.
+    pub labels: Labels,
+    /// Addresses in use by running containers, by container name. Empty in listings.
+    pub addresses: HashMap<String, Ipv4Addr>,
+}
+
+impl Docker {
+    /// Creates a bridge network with k3d's option of masquerading.
+    pub async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {
+        let ipam = spec.subnet.map(|subnet| Ipam {
+            config: Some(vec![IpamConfig {
+                subnet: Some(subnet.to_string()),
+                gateway: Some(
+                    spec.gateway
+                        .or_else(|| subnet.hosts().next())
+                        .map(|address| address.to_string())
+                        .unwrap_or_default(),
+                ),
+                ..Default::default()
+            }]),
+            ..Default::default()
+        });
+        let request = NetworkCreateRequest {
+            name: spec.name.clone(),
+            driver: Some("bridge".to_owned()),
+            ipam,
+            options: Some(HashMap::from([(
+                "com.docker.network.bridge.enable_ip_masquerade".to_owned(),
+                "true".to_owned(),
+            )])),
+            labels: Some(spec.labels.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        self.api
+            .create_network(request)
+            .await
+            .map(drop)
+            .map_err(|error| self.failed("create network", &spec.name, error))
+    }
+
+    /// One network by name; `None` where there is none.
+    pub async fn network(&self, name: &str) -> Result<Option<DockerNetwork>> {
+        match self.api.inspect_network(name, None::<InspectNetworkOptions>).await {
+            // Docker also looks up by prefix of the id.
+            Ok(found) if found.name.as_deref() != Some(name) => Ok(None),
+            Ok(found) => {
+                let containers = found.containers.unwrap_or_default();
+                let addresses = containers.into_values().filter_map(|endpoint| {
+                    let address = endpoint.ipv4_address?;
+                    let address = address.split('/').next()?.parse().ok()?;
+                    Some((endpoint.name?, address))
+                });
+                let addresses = addresses.collect();
+                let (subnet, gateway) = addressing(found.ipam);
+                Ok(Some(DockerNetwork {
+                    name: name.to_owned(),
+                    id: found.id.unwrap_or_default(),
+                    driver: found.driver.unwrap_or_default(),
+                    subnet,
+                    gateway,
+                    labels: found.labels.unwrap_or_default().into_iter().collect(),
+                    addresses,
+                }))
+            }
+            Err(error) => {
+                let error = self.failed("inspect network", name, error);
+                if error.is_not_found() { Ok(None) } else { Err(error) }
+            }
+        }
+    }
+
+    /// All networks, or those with a label (`key` or `key=value`).
+    pub async fn networks(&self, label: Option<&str>) -> Result<Vec<DockerNetwork>> {
+        let filters: HashMap<String, Vec<String>> = label
+            .map(|label| ("label".to_owned(), vec![label.to_owned()]))
+            .into_iter()
+            .collect();
+        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let listed = self
+            .api
+            .list_networks(Some(options))
+            .await
+            .map_err(|error| self.failed("list", "networks", error))?;
+        let networks = listed.into_iter().map(|found| {
+            let (subnet, gateway) = addressing(found.ipam);
+            DockerNetwork {
+                name: found.name.unwrap_or_default(),
+                id: found.id.unwrap_or_default(),
+                driver: found.driver.unwrap_or_default(),
+                subnet,
+                gateway,
+                labels: found.labels.unwrap_or_default().into_iter().collect(),
+                addresses: HashMap::new(),
+            }
+        });
+        Ok(networks.collect())
+    }
+
+    /// Removes a network; one that is gone already is as good.
+    pub async fn remove_network(&self, name: &str) -> Result<()> {
+        match self.api.remove_network(name).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = self.failed("remove network", name, error);
+                if error.is_not_found() { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+
+    /// Attaches a container to a network, at a fixed address where one is given.
+    pub async fn attach(
+        &self,
+        network: &str,
+        container: &str,
+        address: Option<Ipv4Addr>,
+    ) -> Result<()> {
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(endpoint(address)),
+        };
+        self.api
+            .connect_network(network, request)
+            .await
+            .map_err(|error| self.failed("attach to a network container", container, error))
+    }
+
+    /// Detaches a container from a network; one that is not on it is as good.
+    pub async fn detach(&self, network: &str, container: &str) -> Result<()> {
+        let request =
+            NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        match self.api.disconnect_network(network, request).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = self.failed("detach from a network container", container, error);
+                let gone = error.is_not_found() || error.to_string().contains("is not connected");
+                if gone { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+}
+
+/// Endpoint settings with a fixed address, or with Docker's choice.
+pub(super) fn endpoint(address: Option<Ipv4Addr>) -> EndpointSettings {
+    EndpointSettings {
+        ipam_config: address.map(|address| EndpointIpamConfig {
+            ipv4_address: Some(address.to_string()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn addressing(ipam: Option<Ipam>) -> (Option<Ipv4Net>, Option<Ipv4Addr>) {
+    ipam.and_then(|ipam| ipam.config)
+        .unwrap_or_default()
+        .into_iter()
+        .find_map(|config| {
+            let subnet: Ipv4Net = config.subnet?.parse().ok()?;
+            Some((Some(subnet), config.gateway.and_then(|gateway| gateway.parse().ok())))
+        })
+        .unwrap_or_default()
+}

@@ -1,0 +1,51 @@
+//! Named volumes.
+
+use std::collections::HashMap;
+
+use bollard::models::VolumeCreateRequest;
+use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
+
+use super::Docker;
+use crate::error::Result;
+use crate::labels::Labels;
+
+impl Docker {
+    /// Creates a volume; an existing one of this name is left as it is.
+    pub async fn ensure_volume(&self, name: &str, labels: &Labels) -> Result<()> {
+        let request = VolumeCreateRequest {
+            name: Some(name.to_owned()),
+            driver: Some("local".to_owned()),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        self.api
+            .create_volume(request)
+            .await
+            .map(drop)
+            .map_err(|error| self.failed("create volume", name, error))
+    }
+
+    /// Names of the volumes that carry all of these labels (`key=value`).
+    pub async fn volumes(&self, labels: &[String]) -> Result<Vec<String>> {
+        let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
+        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let listed = self
+            .api
+            .list_volumes(Some(options))
+            .await
+            .map_err(|error| self.failed("list", "volumes", error))?;
+        Ok(listed.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+    }
+
+    /// Removes a volume; one that is gone already is as good.
+    pub async fn remove_volume(&self, name: &str) -> Result<()> {
+        let options = RemoveVolumeOptionsBuilder::default().force(true).build();
+        match self.api.remove_volume(name, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                let error = self.failed("remove volume", name, error);
+                if error.is_not_found() { Ok(()) } else { Err(error) }
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What can go wrong, told so that a person can act on it.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::path::FieldPath;
+
+/// The engine's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One thing in the user's input that is refused, found before anything was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The value at fault.
+    pub path: FieldPath,
+    /// What is wrong with it.
+    pub message: String,
+    /// What would be right.
+    pub remedy: String,
+}
+
+impl Problem {
+    /// A problem at `path`.
+    pub fn new(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { path, message: message.into(), remedy: remedy.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} {}", self.path, self.message, self.remedy)
+    }
+}
+
+/// A failure of an operation on the world.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Input that is refused; nothing was changed.
+    #[error("{}", join(.0))]
+    Invalid(Vec<Problem>),
+
+    /// The Docker daemon did not answer.
+    #[error(
+        "cannot reach the Docker daemon at {endpoint}: {reason}. Start Docker, or set docker_host \
+         (or DOCKER_HOST) to the daemon that should be used"
+    )]
+    Connect {
+        /// The socket or address that was tried.
+        endpoint: String,
+        /// What the attempt ended with.
+        reason: String,
+    },
+
+    /// The Docker daemon lacks what Atlas needs.
+    #[error(
+        "the Docker daemon at {endpoint} speaks API {found}, and Atlas needs {needed} or newer \
+         (Docker 20.10). Upgrade Docker"
+    )]
+    DaemonTooOld {
+        /// The socket or address.
+        endpoint: String,
+        /// The daemon's API version.
+        found: String,
+        /// The oldest that will do.
+        needed: &'static str,
+    },
+
+    /// Docker refused or failed an operation.
+    #[error("{operation} {object}: Docker says: {message}{hint}")]
+    Docker {
+        /// What was attempted, for instance "create container".
+        operation: &'static str,
+        /// The object's name.
+        object: String,
+        /// HTTP status, 0 where there was none.
+        status: u16,
+        /// The daemon's own words.
+        message: String,
+        /// What to do about it, starting with ". ", or empty.
+        hint: String,
+    },
+
+    /// An image is neither in the daemon nor to be had.
+    #[error(
+        "image {image} is not in the Docker daemon and could not be pulled: {reason}. Check the \
+         name, pull it by hand with `docker pull {image}`, or name another image"
+    )]
+    ImageMissing {
+        /// The reference as asked for.
+        image: String,
+        /// The end of the pull.
+        reason: String,
+    },
+
+    /// A node's container ended or reported a fatal error.
+    #[error("node {node} {reason}. Its last log lines:\n{log}")]
+    NodeFailed {
+        /// The container's name.
+        node: String,
+        /// What happened to it.
+        reason: String,
+        /// The last lines of its log.
+        log: String,
+    },
+
+    /// Something took longer than the user allowed.
+    #[error(
+        "{waiting_for} did not happen within {}. {log}Raise the timeout if the machine is slow; \
+         the next apply goes on from here", seconds(*.after)
+    )]
+    TimedOut {
+        /// What was waited for.
+        waiting_for: String,
+        /// How long.
+        after: Duration,
+        /// Last log lines ending in a newline, or empty.
+        log: String,
+    },
+
+    /// The user stopped the operation.
+    #[error("stopped while {during}. What was made is left in place; the next apply goes on from here")]
+    Cancelled {
+        /// What was under way.
+        during: String,
+    },
+
+    /// A command in a node failed.
+    #[error("`{command}` in {container} failed with exit code {code}: {output}")]
+    Exec {
+        /// The container.
+        container: String,
+        /// The command line, without secrets.
+        command: String,
+        /// Its exit code.
+        code: i64,
+        /// What it printed.
+        output: String,
+    },
+
+    /// The thing exists and is not Atlas's to take.
+    #[error("{kind} {name} exists already and differs from what is asked. {remedy}")]
+    Exists {
+        /// "cluster", "network" or "bridge".
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// How to go on.
+        remedy: String,
+    },
+
+    /// The thing that was looked up does not exist.
+    #[error("there is no {kind} {name}. {remedy}")]
+    NotFound {
+        /// "cluster", "network" or "bridge".
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// How to go on.
+        remedy: String,
+    },
+
+    /// The change cannot be made in place.
+    #[error("{kind} {name} must be replaced because of: {}", .fields.join(", "))]
+    NeedsReplacement {
+        /// "cluster", "network" or "bridge".
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// The attributes that force it.
+        fields: Vec<String>,
+    },
+
+    /// A kubeconfig file could not be read or written.
+    #[error("kubeconfig {}: {reason}", .path.display())]
+    Kubeconfig {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong; never its content.
+        reason: String,
+    },
+
+    /// The world answered in a form that is not understood.
+    #[error("{what} could not be understood: {reason}")]
+    Unexpected {
+        /// What was read.
+        what: String,
+        /// Why it makes no sense.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// A refusal of one value.
+    pub fn invalid(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Invalid(vec![Problem::new(path, message, remedy)])
+    }
+
+    /// Whether Docker said that the object does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Docker { status: 404, .. })
+    }
+}
+
+/// `Ok` where nothing was found wrong, all problems in one error otherwise.
+pub fn refuse(problems: Vec<Problem>) -> Result<()> {
+    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
+}
+
+fn join(problems: &[Problem]) -> String {
+    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs())
+}

@@ -1,0 +1,5 @@
+#!/bin/sh
+# Mounts must propagate into pods.
+set -o errexit -o nounset
+
+mount --make-rshared /

@@ -1,0 +1,70 @@
+//! The Kubernetes API of a cluster, asked through `kubectl` inside a server's container: it works
+//! wherever the Docker daemon is, published port or not, and needs no credentials here.
+
+use std::fmt;
+
+use super::observe::Observed;
+use super::read::kube_api;
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::kubeconfig::Kubeconfig;
+
+/// Where a server writes its kubeconfig (`K3S_KUBECONFIG_OUTPUT`).
+const OUTPUT: &str = "/output/kubeconfig.yaml";
+
+/// Runs `kubectl` in a server and returns its output.
+pub(crate) async fn kubectl(cx: &Context, server: &str, args: &[&str]) -> Result<String> {
+    let command: Vec<&str> = std::iter::once("kubectl").chain(args.iter().copied()).collect();
+    cx.guard(&format!("asking the Kubernetes API of {server}"), cx.docker.exec(server, &command)).await
+}
+
+/// Waits until these nodes exist and are Ready.
+pub(super) async fn wait_nodes(cx: &Context, server: &str, nodes: &[String]) -> Result<()> {
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = nodes.iter().map(|node| format!("node/{node}")).collect();
+    for condition in ["--for=create", "--for=condition=Ready"] {
+        let mut args = vec!["wait", condition, "--timeout=300s"];
+        args.extend(names.iter().map(String::as_str));
+        kubectl(cx, server, &args).await?;
+    }
+    Ok(())
+}
+
+/// What one needs to use a cluster. Secrets: does not print.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// A whole kubeconfig, with k3d's names in it.
+    pub kubeconfig: Kubeconfig,
+    /// `https://host:port`.
+    pub endpoint: String,
+    /// PEM.
+    pub cluster_ca_certificate: String,
+    /// PEM.
+    pub client_certificate: String,
+    /// PEM.
+    pub client_key: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Credentials({})", self.endpoint)
+    }
+}
+
+/// Reads a cluster's credentials; works on a stopped cluster too. `None` where the server has not
+/// written them yet.
+pub async fn credentials(cx: &Context, observed: &Observed) -> Result<Option<Credentials>> {
+    let Some(server) = observed.server() else { return Ok(None) };
+    let read = cx.guard("reading a kubeconfig", cx.docker.get_file(&server.name, OUTPUT)).await?;
+    let Some(bytes) = read else { return Ok(None) };
+    let api = kube_api(observed);
+    let host = api.host.or_else(|| api.host_ip.map(|ip| ip.to_string())).unwrap_or_default();
+    let endpoint = format!("https://{host}:{}", api.host_port.unwrap_or(super::API_PORT));
+    let understood = Kubeconfig::of_node(&bytes, &observed.name, &endpoint);
+    understood.map(Some).map_err(|reason| Error::Unexpected {
+        what: format!("the kubeconfig of cluster {}", observed.name),
+        reason,
+    })
+}

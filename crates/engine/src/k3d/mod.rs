@@ -1,0 +1,90 @@
+//! k3d clusters: Kubernetes nodes in containers, in the shape that the k3d CLI gives them.
+//!
+//! k3d keeps no state: what it knows of a cluster it reads from containers, networks, volumes and
+//! their labels (k3d's `pkg/runtimes/docker`). A cluster made here is therefore one of k3d's own in
+//! every respect, and one that k3d made can be read here.
+//!
+//! What differs from `k3d cluster create`, each for a reason: every node has a fixed address (a
+//! changed one breaks a cluster after a restart of Docker), the API and all ports are published on
+//! 127.0.0.1 unless asked, nodes start concurrently, and a node is not drained when it stops.
+
+mod args;
+mod desired;
+mod entrypoint;
+mod execute;
+mod filter;
+mod kubectl;
+mod loadbalancer;
+mod observe;
+mod plan;
+mod preflight;
+mod read;
+mod ready;
+mod shape;
+mod spec;
+
+pub use execute::{create, delete, update};
+pub use filter::NodeFilter;
+pub use kubectl::{Credentials, credentials};
+pub use observe::{Observed, list, observe};
+pub use plan::{Plan, Replace, Step, plan};
+pub use preflight::preflight;
+pub use read::spec_of;
+pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};
+
+pub(crate) use args::NodeArgs;
+pub(crate) use kubectl::kubectl;
+
+/// k3s's default for pods.
+pub const DEFAULT_CLUSTER_CIDR: &str = "10.42.0.0/16";
+/// k3s's default for Services.
+pub const DEFAULT_SERVICE_CIDR: &str = "10.43.0.0/16";
+/// Where a server and the load balancer listen for the Kubernetes API.
+pub const API_PORT: u16 = 6443;
+
+/// What a node is for, as k3d's label says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Runs the control plane.
+    Server,
+    /// Runs workloads only.
+    Agent,
+    /// Forwards published ports to nodes.
+    LoadBalancer,
+}
+
+impl Role {
+    /// k3d's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Agent => "agent",
+            Self::LoadBalancer => "loadbalancer",
+        }
+    }
+
+    /// The role of k3d's word.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Server, Self::Agent, Self::LoadBalancer]
+            .into_iter()
+            .find(|role| role.as_str() == text)
+    }
+}
+
+/// `k3d-NAME-server-0`, `k3d-NAME-agent-0`, `k3d-NAME-serverlb`.
+pub fn node_name(cluster: &str, role: Role, index: u32) -> String {
+    match role {
+        Role::LoadBalancer => format!("k3d-{cluster}-serverlb"),
+        _ => format!("k3d-{cluster}-{}-{index}", role.as_str()),
+    }
+}
+
+/// The network of a cluster that has its own.
+pub fn network_name(cluster: &str) -> String {
+    format!("k3d-{cluster}")
+}
+
+/// The volume for image tarballs.
+pub fn image_volume(cluster: &str) -> String {
+    format!("k3d-{cluster}-images")
+}

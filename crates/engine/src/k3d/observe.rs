@@ -1,0 +1,136 @@
+//! Reads clusters back: containers, their network, the load balancer's configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::loadbalancer::{self, Upstreams};
+use super::{Role, image_volume};
+use crate::context::Context;
+use crate::docker::{DockerNetwork, ImageDefaults, Node};
+use crate::error::Result;
+use crate::labels;
+
+/// A cluster as it is.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// Its name.
+    pub name: String,
+    /// Servers, agents and the load balancer, each by name.
+    pub nodes: Vec<(Role, Node)>,
+    /// The network that its nodes name.
+    pub network: Option<DockerNetwork>,
+    /// The name of that network, even where it is gone.
+    pub network_name: String,
+    /// Whether that network outlives the cluster.
+    pub network_external: bool,
+    /// Whether its volume for image tarballs exists.
+    pub image_volume: bool,
+    /// What the load balancer is told to forward.
+    pub upstreams: Option<Upstreams>,
+    /// By image id.
+    pub image_defaults: BTreeMap<String, ImageDefaults>,
+}
+
+impl Observed {
+    /// Its nodes of one role.
+    pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(move |(found, _)| *found == role).map(|(_, node)| node)
+    }
+
+    /// The first server.
+    pub fn server(&self) -> Option<&Node> {
+        self.of_role(Role::Server).next()
+    }
+
+    /// Whether Atlas made it.
+    pub fn is_ours(&self) -> bool {
+        self.nodes.iter().any(|(_, node)| node.labels.contains_key(labels::ATLAS_MANAGED))
+    }
+}
+
+/// The cluster of this name; `None` where nothing of it exists.
+pub async fn observe(cx: &Context, name: &str) -> Result<Option<Observed>> {
+    cx.guard("reading a cluster", read(cx, name)).await
+}
+
+/// Names of all clusters that k3d would list.
+pub async fn list(cx: &Context) -> Result<Vec<String>> {
+    cx.guard("listing clusters", async {
+        let all = cx.docker.containers(&[format!("{}={}", labels::APP, labels::APP_VALUE)]).await?;
+        let names: BTreeSet<String> = all
+            .iter()
+            .filter(|node| node.label(labels::ROLE).and_then(Role::parse).is_some())
+            .filter_map(|node| node.label(labels::CLUSTER).map(str::to_owned))
+            .collect();
+        Ok(names.into_iter().collect())
+    })
+    .await
+}
+
+/// What a deletion that was interrupted left: the network that was made for the cluster, or volumes.
+async fn remains(cx: &Context, name: &str) -> Result<Option<Observed>> {
+    let network_name = super::network_name(name);
+    let network = cx.docker.network(&network_name).await?.filter(|network| {
+        network.labels.get(labels::CLUSTER_OF_NETWORK).map(String::as_str) == Some(name)
+    });
+    let volumes = cx.docker.volumes(&[format!("{}={name}", labels::CLUSTER)]).await?;
+    Ok((network.is_some() || !volumes.is_empty()).then(|| Observed {
+        name: name.to_owned(),
+        nodes: Vec::new(),
+        network,
+        network_name,
+        network_external: false,
+        image_volume: !volumes.is_empty(),
+        upstreams: None,
+        image_defaults: BTreeMap::new(),
+    }))
+}
+
+async fn read(cx: &Context, name: &str) -> Result<Option<Observed>> {
+    let containers = cx
+        .docker
+        .containers(&[
+            format!("{}={}", labels::APP, labels::APP_VALUE),
+            format!("{}={name}", labels::CLUSTER),
+        ])
+        .await?;
+    let nodes: Vec<(Role, Node)> = containers
+        .into_iter()
+        .filter_map(|node| Some((node.label(labels::ROLE).and_then(Role::parse)?, node)))
+        .collect();
+    if nodes.is_empty() {
+        return remains(cx, name).await;
+    }
+    let label = |key: &str| nodes.iter().find_map(|(_, node)| node.label(key).map(str::to_owned));
+    let network_name = label(labels::NETWORK).unwrap_or_else(|| super::network_name(name));
+    let network_external = label(labels::NETWORK_EXTERNAL).as_deref() == Some("true");
+    let volume = label(labels::IMAGE_VOLUME).unwrap_or_else(|| image_volume(name));
+    let balancer = nodes.iter().find(|(role, _)| *role == Role::LoadBalancer);
+    let values = async {
+        match balancer {
+            Some((_, node)) => cx.docker.get_file(&node.name, loadbalancer::PATH).await,
+            None => Ok(None),
+        }
+    };
+    let mut image_defaults = BTreeMap::new();
+    for image in nodes.iter().map(|(_, node)| &node.image_id) {
+        if !image_defaults.contains_key(image) {
+            image_defaults.insert(image.clone(), cx.docker.image_defaults(image).await?);
+        }
+    }
+    let of_cluster = [format!("{}={name}", labels::CLUSTER)];
+    let (network, values, volumes) = tokio::try_join!(
+        cx.docker.network(&network_name),
+        values,
+        cx.docker.volumes(&of_cluster),
+    )?;
+    Ok(Some(Observed {
+        name: name.to_owned(),
+        upstreams: values.as_deref().and_then(loadbalancer::parse),
+        image_volume: volumes.contains(&volume),
+        network,
+        network_name,
+        network_external,
+        nodes,
+        image_defaults,
+    }))
+}

@@ -1,0 +1,302 @@
+//! From a cluster as it is back to the specification that would make it: for import, for look-ups,
+//! and to compare what is with what should be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::desired::DesiredNode;
+use super::observe::Observed;
+use super::spec::{Filtered, KubeApi, Pair, Port, Spec, Volume};
+use super::{API_PORT, NodeArgs, Role, node_name};
+use crate::docker::{Node, PortKey};
+use crate::labels;
+use crate::path::FieldPath;
+
+/// Environment that k3d gives to every node.
+const OWN_ENV: [&str; 3] = ["K3S_TOKEN", "K3S_URL", "K3S_KUBECONFIG_OUTPUT"];
+
+/// An observed node in the form of a desired one: only what a user decides.
+pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> DesiredNode {
+    let defaults = observed.image_defaults.get(&node.image_id).cloned().unwrap_or_default();
+    let env = node.env.iter().filter(|line| !defaults.env.contains(*line)).filter_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (!OWN_ENV.contains(&key)).then(|| (key.to_owned(), value.to_owned()))
+    });
+    let user_labels = node.labels.iter().filter(|(key, value)| {
+        let reserved = *key == labels::APP || key.starts_with("k3d.") || key.starts_with("k3s.");
+        !reserved && !defaults.labels.contains(&((*key).clone(), (*value).clone()))
+    });
+    let own_bind = |bind: &&String| {
+        bind.ends_with(":/k3d/images") || bind.contains(":/proc/meminfo") || bind.contains("/edac:")
+    };
+    let carries_api = role == Role::LoadBalancer
+        || (role == Role::Server && node.label(labels::LOADBALANCER).is_none());
+    let api = PortKey { port: API_PORT, protocol: "tcp".to_owned() };
+    let mut args = match role {
+        Role::LoadBalancer => NodeArgs::default(),
+        _ => NodeArgs::parse(&node.cmd),
+    };
+    args.extra.retain(|word| word != "--cluster-init");
+    let mut ports = node.ports.clone();
+    if carries_api {
+        ports.remove(&api);
+    }
+    for published in ports.values_mut() {
+        for host in published.iter_mut() {
+            host.address = host.address.or(Some(IpAddr::V4(Ipv4Addr::UNSPECIFIED)));
+        }
+        published.sort();
+    }
+    DesiredNode {
+        name: node.name.clone(),
+        role,
+        image: node.image.clone(),
+        args,
+        env: env.collect(),
+        labels: user_labels.map(|(key, value)| (key.clone(), value.clone())).collect(),
+        binds: node.binds.iter().filter(|bind| !own_bind(bind)).cloned().collect(),
+        ports,
+        memory: node.memory,
+    }
+}
+
+/// The place of a node in its role: from its name where that is k3d's, after all of those otherwise.
+pub(crate) fn index_of(cluster: &str, role: Role, name: &str) -> Option<u32> {
+    let prefix = format!("k3d-{cluster}-{}-", role.as_str());
+    let index: u32 = name.strip_prefix(&prefix)?.parse().ok()?;
+    (node_name(cluster, role, index) == name).then_some(index)
+}
+
+/// Where the Kubernetes API is published, as the servers' labels say.
+pub(crate) fn kube_api(observed: &Observed) -> KubeApi {
+    let label = |key: &str| observed.server().and_then(|node| node.label(key));
+    let host_ip = label(labels::API_HOST_IP).and_then(|text| text.parse::<IpAddr>().ok());
+    let host = label(labels::API_HOST).map(str::to_owned);
+    KubeApi {
+        host: host.filter(|host| Some(host) != host_ip.map(|ip| ip.to_string()).as_ref()),
+        host_ip,
+        host_port: label(labels::API_PORT).and_then(|text| text.parse().ok()),
+    }
+}
+
+/// The specification that this cluster follows, spelled canonically: filters are left out where
+/// they say what their absence says. `None` where it has no server.
+pub fn spec_of(observed: &Observed) -> Option<Spec> {
+    let server = observed.server()?;
+    let parts: Vec<(Role, u32, DesiredNode)> = numbered(observed);
+    let server_part = &parts.iter().find(|(role, ..)| *role == Role::Server)?.2;
+    let balancer = parts.iter().find(|(role, ..)| *role == Role::LoadBalancer);
+    let counts = |role| parts.iter().filter(|(found, ..)| *found == role).count();
+    let managed_network = !observed.network_external;
+    let grouping = Grouping { parts: &parts };
+    let memory = |role| {
+        parts.iter().find(|(found, ..)| *found == role).map(|(.., part)| part.memory).filter(|m| *m > 0)
+    };
+    let mut spec = Spec::new(&observed.name, &server.image, "");
+    spec.servers = u32::try_from(counts(Role::Server)).unwrap_or(1);
+    spec.agents = u32::try_from(counts(Role::Agent)).unwrap_or(0);
+    if let Some((.., part)) = balancer {
+        spec.load_balancer_image.clone_from(&part.image);
+    }
+    spec.network = (!managed_network).then(|| observed.network_name.clone());
+    spec.subnet =
+        observed.network.as_ref().filter(|_| managed_network).and_then(|network| network.subnet);
+    spec.cluster_cidr = server_part.args.cluster_cidr;
+    spec.service_cidr = server_part.args.service_cidr;
+    spec.kube_api = kube_api(observed);
+    spec.load_balancer = server.label(labels::LOADBALANCER).is_some() || balancer.is_some();
+    spec.image_volume = server.label(labels::IMAGE_VOLUME).is_some();
+    spec.host_ip_injection = !observed.is_ours() || !server.extra_hosts.is_empty();
+    spec.servers_memory = memory(Role::Server);
+    spec.agents_memory = memory(Role::Agent);
+    spec.env = grouping.pairs("env", |part| &part.env);
+    spec.labels = grouping.pairs("label", |part| &part.labels);
+    spec.volumes = grouping.volumes();
+    spec.args = grouping.args();
+    spec.node_labels = grouping.node_labels();
+    spec.ports = ports(observed, &parts);
+    Some(spec)
+}
+
+fn numbered(observed: &Observed) -> Vec<(Role, u32, DesiredNode)> {
+    let mut next_foreign = BTreeMap::new();
+    let mut parts: Vec<(Role, u32, DesiredNode)> = Vec::new();
+    let named = |role, node: &Node| match role {
+        Role::LoadBalancer => Some(0),
+        _ => index_of(&observed.name, role, &node.name),
+    };
+    for (role, node) in &observed.nodes {
+        if let Some(index) = named(*role, node) {
+            parts.push((*role, index, user_part(observed, *role, node)));
+            let next = next_foreign.entry(*role).or_insert(0);
+            *next = (*next).max(index + 1);
+        }
+    }
+    for (role, node) in &observed.nodes {
+        if named(*role, node).is_none() {
+            let next = next_foreign.entry(*role).or_insert(0);
+            parts.push((*role, *next, user_part(observed, *role, node)));
+            *next += 1;
+        }
+    }
+    parts.sort_by_key(|(role, index, _)| (*role, *index));
+    parts
+}
+
+type NodeSet = BTreeSet<(Role, u32)>;
+
+struct Grouping<'a> {
+    parts: &'a [(Role, u32, DesiredNode)],
+}
+
+impl Grouping<'_> {
+    fn all(&self, roles: &[Role]) -> NodeSet {
+        let chosen = self.parts.iter().filter(|(role, ..)| roles.contains(role));
+        chosen.map(|(role, index, _)| (*role, *index)).collect()
+    }
+
+    /// The shortest filters for a set of nodes; none where it is what no filter means.
+    fn filters(&self, nodes: &NodeSet, default: &[Role]) -> Vec<String> {
+        if *nodes == self.all(default) {
+            return Vec::new();
+        }
+        let mut filters = Vec::new();
+        for role in [Role::Server, Role::Agent] {
+            let here: Vec<u32> = nodes.iter().filter(|(r, _)| *r == role).map(|(_, i)| *i).collect();
+            if !here.is_empty() && here.len() == self.all(&[role]).len() {
+                filters.push(format!("{}:*", role.as_str()));
+            } else {
+                filters.extend(here.iter().map(|index| format!("{}:{index}", role.as_str())));
+            }
+        }
+        if nodes.contains(&(Role::LoadBalancer, 0)) {
+            filters.push(Role::LoadBalancer.as_str().to_owned());
+        }
+        filters
+    }
+
+    fn grouped<K: Ord + Clone>(
+        &self,
+        of: impl Fn(&DesiredNode) -> Vec<K>,
+    ) -> BTreeMap<K, NodeSet> {
+        let mut found: BTreeMap<K, NodeSet> = BTreeMap::new();
+        for (role, index, part) in self.parts {
+            for key in of(part) {
+                found.entry(key).or_default().insert((*role, *index));
+            }
+        }
+        found
+    }
+
+    fn items<K: Ord + Clone, T>(
+        &self,
+        block: &str,
+        default: &[Role],
+        of: impl Fn(&DesiredNode) -> Vec<K>,
+        value: impl Fn(K) -> T,
+    ) -> Vec<Filtered<T>> {
+        let grouped = self.grouped(of).into_iter().enumerate();
+        grouped
+            .map(|(position, (key, nodes))| Filtered {
+                value: value(key),
+                filters: self.filters(&nodes, default),
+                path: FieldPath::of(block).index(position),
+            })
+            .collect()
+    }
+
+    fn pairs(
+        &self,
+        block: &str,
+        of: impl Fn(&DesiredNode) -> &BTreeMap<String, String>,
+    ) -> Vec<Filtered<Pair>> {
+        self.items(
+            block,
+            &[Role::Server, Role::Agent],
+            |part| of(part).iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
+            |pair| pair,
+        )
+    }
+
+    fn volumes(&self) -> Vec<Filtered<Volume>> {
+        self.items(
+            "volume",
+            &[Role::Server, Role::Agent, Role::LoadBalancer],
+            |part| part.binds.iter().cloned().collect(),
+            |bind| match bind.split_once(':') {
+                Some((source, destination)) => {
+                    Volume { source: Some(source.to_owned()), destination: destination.to_owned() }
+                }
+                None => Volume { source: None, destination: bind },
+            },
+        )
+    }
+
+    fn node_labels(&self) -> Vec<Filtered<String>> {
+        self.items(
+            "k3s",
+            &[Role::Server, Role::Agent],
+            |part| part.args.node_labels.iter().cloned().collect(),
+            |label| label,
+        )
+    }
+
+    /// Arguments keep their order, so they are grouped by whole lists: one of all servers, one of
+    /// all agents; only where nodes of one role differ is every node named.
+    fn args(&self) -> Vec<Filtered<String>> {
+        let mut items = Vec::new();
+        for role in [Role::Server, Role::Agent] {
+            let lists: Vec<_> = self.parts.iter().filter(|(found, ..)| *found == role).collect();
+            let same = lists.windows(2).all(|pair| pair[0].2.args.extra == pair[1].2.args.extra);
+            let chosen = if same { &lists[..lists.len().min(1)] } else { &lists[..] };
+            for (_, index, part) in chosen {
+                let which = if same { "*".to_owned() } else { index.to_string() };
+                items.extend(part.args.extra.iter().map(|arg| Filtered {
+                    value: arg.clone(),
+                    filters: vec![format!("{}:{which}", role.as_str())],
+                    path: FieldPath::of("k3s"),
+                }));
+            }
+        }
+        items
+    }
+}
+
+fn ports(observed: &Observed, parts: &[(Role, u32, DesiredNode)]) -> Vec<Filtered<Port>> {
+    let grouping = Grouping { parts };
+    let place = |name: &String| {
+        let found = parts.iter().find(|(.., part)| part.name == *name);
+        found.map(|(role, index, _)| (*role, *index))
+    };
+    let mut items = Vec::new();
+    for (role, index, part) in parts {
+        for (key, published) in &part.ports {
+            let filters = if *role == Role::LoadBalancer {
+                let nodes: NodeSet = observed
+                    .upstreams
+                    .as_ref()
+                    .and_then(|upstreams| upstreams.get(key))
+                    .map(|names| names.iter().filter_map(place).collect())
+                    .unwrap_or_default();
+                let filters = grouping.filters(&nodes, &[Role::Server, Role::Agent]);
+                if filters.is_empty() { vec!["loadbalancer".to_owned()] } else { filters }
+            } else {
+                vec![format!("{}:{index}:direct", role.as_str())]
+            };
+            items.extend(published.iter().map(|host| Filtered {
+                value: Port {
+                    host: host.address,
+                    host_port: host.port,
+                    container_port: key.port,
+                    protocol: key.protocol.clone(),
+                },
+                filters: filters.clone(),
+                path: FieldPath::of("port"),
+            }));
+        }
+    }
+    for (position, item) in items.iter_mut().enumerate() {
+        item.path = FieldPath::of("port").index(position);
+    }
+    items
+}

@@ -1,0 +1,63 @@
+//! Labels on containers, networks and volumes.
+//!
+//! The names and values are k3d's own (its `pkg/types`), because they are all that k3d reads back.
+//! k3d drops every label that does not begin with `k3d` when it copies a node, hence the prefix of
+//! ours.
+
+use std::collections::BTreeMap;
+
+/// Labels in a stable order.
+pub type Labels = BTreeMap<String, String>;
+
+/// Marks everything that k3d may see; its value is [`APP_VALUE`].
+pub const APP: &str = "app";
+/// The value of [`APP`].
+pub const APP_VALUE: &str = "k3d";
+/// The k3d version whose shape is followed.
+pub const VERSION: &str = "k3d.version";
+/// The shape we write. Informational: k3d never reads it.
+pub const VERSION_VALUE: &str = "v5.8.3";
+/// `server`, `agent` or `loadbalancer`.
+pub const ROLE: &str = "k3d.role";
+/// The cluster's name.
+pub const CLUSTER: &str = "k3d.cluster";
+/// The cluster network's name.
+pub const NETWORK: &str = "k3d.cluster.network";
+/// The cluster network's id.
+pub const NETWORK_ID: &str = "k3d.cluster.network.id";
+/// The cluster network's subnet.
+pub const NETWORK_IPRANGE: &str = "k3d.cluster.network.iprange";
+/// `true` where the network outlives the cluster.
+pub const NETWORK_EXTERNAL: &str = "k3d.cluster.network.external";
+/// The volume for image tarballs.
+pub const IMAGE_VOLUME: &str = "k3d.cluster.imageVolume";
+/// The join token. A secret.
+pub const TOKEN: &str = "k3d.cluster.token";
+/// Where nodes join: the first server.
+pub const URL: &str = "k3d.cluster.url";
+/// The load balancer's container, empty without one.
+pub const LOADBALANCER: &str = "k3d.server.loadbalancer";
+/// The address to which the Kubernetes API is published.
+pub const API_HOST_IP: &str = "k3d.server.api.hostIP";
+/// The host name of the Kubernetes API in kubeconfigs.
+pub const API_HOST: &str = "k3d.server.api.host";
+/// The port to which the Kubernetes API is published.
+pub const API_PORT: &str = "k3d.server.api.port";
+/// A node's fixed address in the cluster network.
+pub const STATIC_IP: &str = "k3d.node.staticIP";
+
+/// Everything of our own begins so.
+pub const ATLAS_PREFIX: &str = "k3d.x.atlas.";
+/// On what Atlas made; its value is the version of this shape.
+pub const ATLAS_MANAGED: &str = "k3d.x.atlas.managed";
+/// The value of [`ATLAS_MANAGED`].
+pub const ATLAS_MANAGED_VALUE: &str = "v1";
+/// On a network that was made for one cluster and goes with it: the cluster's name.
+pub const CLUSTER_OF_NETWORK: &str = "k3d.x.atlas.cluster";
+/// On the transit network of a bridge: the bridge's name.
+pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
+
+/// Builds labels from pairs.
+pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
+    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
