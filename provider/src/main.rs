@@ -1,1 +1,28 @@
-fn main() {}
+//! `terraform-provider-atlas`: k3d clusters, Docker networks and bridges between clusters as Terraform
+//! resources. One file per resource, data source, ephemeral resource and function; what they do is the
+//! engine's, here it is only said in Terraform's words.
+
+mod data_sources;
+mod docs;
+mod ephemeral;
+mod functions;
+mod provider;
+mod resources;
+mod timeouts;
+mod translate;
+
+use std::process::ExitCode;
+
+/// Where the provider is published.
+const ADDRESS: &str = "registry.terraform.io/atlas-world/atlas";
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [verb, folder] = words.as_slice()
+        && verb == "docs"
+    {
+        return docs::write(folder.as_ref());
+    }
+    tfplugin::serve(ADDRESS, provider::Atlas).await
+}

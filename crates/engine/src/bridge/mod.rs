@@ -1,5 +1,28 @@
-//! Placeholder.
-use crate::context::Context;
-use crate::error::Result;
-/// Rejoin.
-pub async fn rejoin(_cx: &Context, _c: &str) -> Result<()> { Ok(()) }
+//! Bridges between clusters: pods, Services and names of one are reached from the others.
+//!
+//! A bridge is a transit network on which every node of every member has a fixed address, and on every
+//! node a script that sets the routes to the other members' pods and Services. The script lies where
+//! k3d's entry point runs it at each start, so routes return by themselves when a node restarts. Nothing
+//! is encapsulated and pod addresses are not translated.
+//!
+//! Names: `<service>.<namespace>.svc.<cluster>` is answered by that cluster's own DNS, in every member,
+//! the cluster itself included, so that a name means the same everywhere. CoreDNS is told through
+//! ConfigMap `kube-system/coredns-custom`, k3s's place for such additions.
+//!
+//! Who is a member is read from who is on the network.
+
+mod execute;
+mod observe;
+mod plan;
+mod script;
+mod spec;
+
+pub use execute::{apply, delete, rejoin};
+pub use observe::{ClusterView, NodeView, Observed, observe};
+pub use plan::{Plan, Step, plan};
+pub use spec::{Member, Spec, spec_of};
+
+/// The transit network's name in Docker.
+pub fn network_name(bridge: &str) -> String {
+    format!("atlas-bridge-{bridge}")
+}

@@ -35,6 +35,11 @@ pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};
 pub(crate) use args::NodeArgs;
 pub(crate) use kubectl::kubectl;
 
+/// Everything that is wrong with a specification, without asking the world.
+pub fn problems(spec: &Spec) -> Vec<crate::Problem> {
+    desired::desired(spec).err().unwrap_or_default()
+}
+
 /// k3s's default for pods.
 pub const DEFAULT_CLUSTER_CIDR: &str = "10.42.0.0/16";
 /// k3s's default for Services.

@@ -300,6 +300,47 @@ fn replacements(
     found
 }
 
+impl Observed {
+    /// Whether the servers run this image.
+    pub fn same_image(&self, image: &str) -> bool {
+        self.server().is_some_and(|server| same_image(&server.image, image))
+    }
+
+    /// The blocks (`kube_api`, `port`, `volume`, `env`, `label`, `k3s`, `k3d`, `runtime`) in which the
+    /// cluster differs from a specification, whatever its number of agents. None where the
+    /// specification cannot be resolved for the agents that are there.
+    pub fn changed_blocks(&self, spec: &Spec) -> Vec<&'static str> {
+        let Some(server) = self.server() else { return Vec::new() };
+        let agents = self.of_role(Role::Agent).count();
+        let spec = Spec { agents: u32::try_from(agents).unwrap_or(0), ..spec.clone() };
+        let Ok(desired) = desired(&spec) else { return Vec::new() };
+        let mut changed: BTreeSet<&'static str> =
+            replacements(&spec, &desired, self, server).iter().map(|one| one.field).collect();
+        for (role, node) in &self.nodes {
+            let Some(want) = desired.nodes.iter().find(|want| want.name == node.name) else { continue };
+            let have = user_part(self, *role, node);
+            for (block, differs) in [
+                ("port", want.ports != have.ports),
+                ("k3s", *role != Role::LoadBalancer && want.args != have.args && *role == Role::Agent),
+                ("env", want.env != have.env),
+                ("label", want.labels != have.labels),
+                ("volume", want.binds != have.binds),
+                ("runtime", want.memory != have.memory),
+            ] {
+                if differs {
+                    changed.insert(block);
+                }
+            }
+        }
+        if self.upstreams.as_ref().is_some_and(|found| *found != desired.upstreams) {
+            changed.insert("port");
+        }
+        const BLOCKS: [&str; 8] =
+            ["kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime"];
+        BLOCKS.into_iter().filter(|block| changed.contains(block)).collect()
+    }
+}
+
 /// Whether two references name the same image: Docker's default registry and tag may be left out.
 /// An id says nothing about the name (the k3d CLI copies nodes by id), so it is taken as the same.
 pub(crate) fn same_image(a: &str, b: &str) -> bool {

@@ -1,0 +1,116 @@
+//! The script that sets a node's routes, and what it must leave behind.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+/// Where a bridge's script lies on a node. k3d's entry point runs all that begin so.
+pub(super) fn path(bridge: &str) -> String {
+    format!("/bin/k3d-entrypoint-atlas-bridge-{bridge}.sh")
+}
+
+/// What a node needs to reach the other members.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Routes {
+    /// The cluster network's gateway. Docker may lead the default route through the transit network.
+    pub(super) gateway: Option<Ipv4Addr>,
+    /// Networks and the transit address of the node that leads there, narrow ones first.
+    pub(super) via: Vec<(Ipv4Net, Ipv4Addr)>,
+    /// Pods here and pods there: between them addresses stay as they are.
+    pub(super) untranslated: Vec<(Ipv4Net, Ipv4Net)>,
+}
+
+impl Routes {
+    /// The script. Run without an argument it sets everything, with `down` it takes it back; both may
+    /// be repeated.
+    pub(super) fn script(&self, bridge: &str) -> String {
+        let mut up = String::new();
+        let mut down = String::new();
+        if let Some(gateway) = self.gateway {
+            let _ = writeln!(up, "  ip route replace default via {gateway}");
+        }
+        for (net, via) in &self.via {
+            let _ = writeln!(up, "  ip route replace {net} via {via}");
+            let _ = writeln!(down, "  ip route del {net} via {via} 2>/dev/null || :");
+        }
+        for (own, peer) in &self.untranslated {
+            let rule = format!("POSTROUTING -s {own} -d {peer} -j ACCEPT");
+            let _ = writeln!(
+                up,
+                "  iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -I {rule}"
+            );
+            let _ = writeln!(down, "  iptables -w -t nat -D {rule} 2>/dev/null || :");
+        }
+        format!(
+            "#!/bin/sh\n# Routes of the bridge {bridge}. Runs at every start of the node; a route that \
+             cannot be set must\n# not keep it from starting.\nif [ \"${{1:-up}}\" = down ]; then\n  \
+             :\n{down}else\n  :\n{up}fi\nexit 0\n"
+        )
+    }
+
+    /// Whether a node's routing table (`ip -4 route show`) has all of them.
+    pub(super) fn are_set(&self, table: &str) -> bool {
+        self.via.iter().all(|(net, via)| {
+            let host = format!("{} via {via} ", net.addr());
+            let line = format!("{net} via {via} ");
+            table.lines().any(|found| {
+                let found = format!("{found} ");
+                found.starts_with(&line) || (net.prefix_len() == 32 && found.starts_with(&host))
+            })
+        })
+    }
+}
+
+/// The CoreDNS server blocks for the members' zones: names end in the cluster's name and are answered
+/// by its own DNS, which knows them under `cluster.local`.
+pub(super) fn stub_zones(zones: &[(String, String)]) -> String {
+    let mut text = String::new();
+    for (cluster, server) in zones {
+        let _ = write!(
+            text,
+            "{cluster}:53 {{\n    errors\n    cache 10\n    rewrite name suffix .{cluster} \
+             .cluster.local answer auto\n    forward . {server}\n}}\n"
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn routes() -> Routes {
+        Routes {
+            gateway: Some(Ipv4Addr::new(172, 20, 0, 1)),
+            via: vec![("10.46.0.0/24".parse().unwrap(), Ipv4Addr::new(172, 31, 0, 4))],
+            untranslated: vec![("10.44.0.0/16".parse().unwrap(), "10.46.0.0/16".parse().unwrap())],
+        }
+    }
+
+    #[test]
+    fn the_script_sets_and_takes_back() {
+        let script = routes().script("world");
+        for part in [
+            "ip route replace default via 172.20.0.1",
+            "ip route replace 10.46.0.0/24 via 172.31.0.4",
+            "ip route del 10.46.0.0/24 via 172.31.0.4",
+            "-I POSTROUTING -s 10.44.0.0/16 -d 10.46.0.0/16 -j ACCEPT",
+        ] {
+            assert!(script.contains(part), "{part} in {script}");
+        }
+    }
+
+    #[test]
+    fn a_route_through_another_node_does_not_count() {
+        assert!(routes().are_set("default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n"));
+        assert!(!routes().are_set("10.46.0.0/24 via 172.31.0.40 dev eth1\n"));
+    }
+
+    #[test]
+    fn a_zone_is_rewritten_both_ways() {
+        let text = stub_zones(&[("dc-eu".into(), "10.47.0.10".into())]);
+        assert!(text.starts_with("dc-eu:53 {"), "{text}");
+        assert!(text.contains("rewrite name suffix .dc-eu .cluster.local answer auto"), "{text}");
+    }
+}

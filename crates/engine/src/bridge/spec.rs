@@ -1,0 +1,156 @@
+//! What may be asked of a bridge.
+
+use ipnet::Ipv4Net;
+
+use super::observe::Observed;
+use crate::cidr;
+use crate::error::Problem;
+use crate::network::name_problem;
+use crate::path::FieldPath;
+
+/// A cluster on the bridge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// The cluster's name.
+    pub cluster: String,
+    /// Its network for pods, where that is known before the cluster exists.
+    pub cluster_cidr: Option<Ipv4Net>,
+    /// Its network for Services, where that is known before the cluster exists.
+    pub service_cidr: Option<Ipv4Net>,
+}
+
+/// A bridge as a user wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Spec {
+    /// Its name.
+    pub name: String,
+    /// The transit network.
+    pub subnet: Ipv4Net,
+    /// Two or more clusters.
+    pub members: Vec<Member>,
+    /// Whether members resolve each other's names.
+    pub dns: bool,
+}
+
+impl Spec {
+    /// Everything that is wrong with it, without asking the world.
+    pub fn problems(&self) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        problems.extend(name_problem(&self.name, &FieldPath::of("name")));
+        if self.subnet.prefix_len() > 28 {
+            problems.push(Problem::new(
+                FieldPath::of("subnet"),
+                format!("{} has no room for nodes.", self.subnet),
+                "Give a prefix of /28 or shorter.",
+            ));
+        }
+        if self.members.len() < 2 {
+            problems.push(Problem::new(
+                FieldPath::of("clusters"),
+                "a bridge needs two clusters.",
+                "Name at least two.",
+            ));
+        }
+        let mut known: Vec<(String, Ipv4Net)> = vec![("the bridge's subnet".to_owned(), self.subnet)];
+        for (position, member) in self.members.iter().enumerate() {
+            let path = FieldPath::of("clusters").index(position);
+            if self.members[..position].iter().any(|other| other.cluster == member.cluster) {
+                problems.push(Problem::new(
+                    path.clone().name("name"),
+                    format!("{:?} is named twice.", member.cluster),
+                    "Name each cluster once.",
+                ));
+            }
+            for (what, field, net) in [
+                ("pods", "cluster_cidr", member.cluster_cidr),
+                ("Services", "service_cidr", member.service_cidr),
+            ] {
+                let Some(net) = net else { continue };
+                for (owner, other) in &known {
+                    if cidr::overlap(net, *other) {
+                        problems.push(Problem::new(
+                            path.clone().name(field),
+                            format!(
+                                "{net} (the {what} of {:?}) overlaps {other} ({owner}).",
+                                member.cluster
+                            ),
+                            "Clusters on one bridge need networks of their own; see the function \
+                             region_cidrs.",
+                        ));
+                    }
+                }
+                known.push((format!("the {what} of {:?}", member.cluster), net));
+            }
+        }
+        problems
+    }
+
+    /// The same with the networks of clusters that exist, as they are.
+    #[must_use]
+    pub(super) fn informed(&self, observed: &Observed) -> Self {
+        let mut spec = self.clone();
+        for member in &mut spec.members {
+            if let Some(view) = observed.clusters.get(&member.cluster) {
+                member.cluster_cidr = Some(view.cluster_cidr);
+                member.service_cidr = Some(view.service_cidr);
+            }
+        }
+        spec
+    }
+}
+
+/// The specification that an existing bridge follows. `None` where its network is gone.
+pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
+    let network = observed.network.as_ref()?;
+    let members = observed.clusters.iter().filter(|(_, view)| {
+        view.nodes.iter().any(|node| node.attached)
+    });
+    Some(Spec {
+        name: name.to_owned(),
+        subnet: network.subnet?,
+        members: members
+            .map(|(cluster, view)| Member {
+                cluster: cluster.clone(),
+                cluster_cidr: Some(view.cluster_cidr),
+                service_cidr: Some(view.service_cidr),
+            })
+            .collect(),
+        dns: observed.clusters.values().any(|view| view.stub_zones.is_some()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(cluster: &str, pods: &str, services: &str) -> Member {
+        Member {
+            cluster: cluster.into(),
+            cluster_cidr: Some(pods.parse().unwrap()),
+            service_cidr: Some(services.parse().unwrap()),
+        }
+    }
+
+    fn spec(members: Vec<Member>) -> Spec {
+        Spec { name: "b".into(), subnet: "172.31.0.0/24".parse().unwrap(), members, dns: true }
+    }
+
+    #[test]
+    fn an_overlap_is_refused_with_both_names_and_the_path() {
+        let problems = spec(vec![
+            member("dc-us", "10.44.0.0/16", "10.45.0.0/16"),
+            member("dc-eu", "10.44.0.0/16", "10.47.0.0/16"),
+        ])
+        .problems();
+        let text = problems[0].to_string();
+        for part in ["clusters[1].cluster_cidr", "dc-us", "dc-eu"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(problems.len(), 1);
+    }
+
+    #[test]
+    fn one_cluster_makes_no_bridge() {
+        assert_eq!(spec(vec![member("a", "10.44.0.0/16", "10.45.0.0/16")]).problems().len(), 1);
+    }
+}

@@ -1,0 +1,337 @@
+//! Schemas: what attributes and blocks there are, and what follows from that for values.
+
+use std::collections::BTreeMap;
+
+use crate::path::AttributePath;
+use crate::proto::tfplugin6 as wire;
+use crate::types::Type;
+use crate::value::Value;
+
+/// How a nested object or block repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Nesting {
+    /// At most once.
+    Single,
+    /// In order.
+    List,
+}
+
+/// An attribute.
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    kind: Type,
+    nested: Option<(Nesting, Vec<(String, Attribute)>)>,
+    description: String,
+    required: bool,
+    optional: bool,
+    computed: bool,
+    sensitive: bool,
+    write_only: bool,
+}
+
+impl Attribute {
+    fn new(kind: Type, description: &str) -> Self {
+        Self {
+            kind,
+            nested: None,
+            description: description.to_owned(),
+            required: false,
+            optional: false,
+            computed: false,
+            sensitive: false,
+            write_only: false,
+        }
+    }
+
+    /// Must be set.
+    pub fn required(kind: Type, description: &str) -> Self {
+        Self { required: true, ..Self::new(kind, description) }
+    }
+
+    /// May be set.
+    pub fn optional(kind: Type, description: &str) -> Self {
+        Self { optional: true, ..Self::new(kind, description) }
+    }
+
+    /// Is never set by the user.
+    pub fn computed(kind: Type, description: &str) -> Self {
+        Self { computed: true, ..Self::new(kind, description) }
+    }
+
+    /// May be set, and gets a value where it is not.
+    pub fn optional_computed(kind: Type, description: &str) -> Self {
+        Self { optional: true, computed: true, ..Self::new(kind, description) }
+    }
+
+    /// The same, never shown.
+    #[must_use]
+    pub fn sensitive(self) -> Self {
+        Self { sensitive: true, ..self }
+    }
+
+    /// The same, never stored: known only from the configuration.
+    #[must_use]
+    pub fn write_only(self) -> Self {
+        Self { write_only: true, ..self }
+    }
+
+    /// The same, with attributes of its own.
+    #[must_use]
+    pub fn nested<const N: usize>(self, nesting: Nesting, of: [(&str, Self); N]) -> Self {
+        let of: Vec<(String, Self)> = of.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
+        let object = Type::Object(of.iter().map(|(name, one)| (name.clone(), one.kind.clone())).collect());
+        let kind = match nesting {
+            Nesting::Single => object,
+            Nesting::List => Type::list(object),
+        };
+        Self { kind, nested: Some((nesting, of)), ..self }
+    }
+
+    /// Its type.
+    pub fn kind(&self) -> &Type {
+        &self.kind
+    }
+
+    /// Its description.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    /// Whether the user must set it.
+    pub fn is_required(&self) -> bool {
+        self.required
+    }
+
+    /// Whether the user may set it.
+    pub fn is_optional(&self) -> bool {
+        self.optional
+    }
+
+    /// Whether the provider may set it.
+    pub fn is_computed(&self) -> bool {
+        self.computed
+    }
+
+    /// Whether it is never shown.
+    pub fn is_sensitive(&self) -> bool {
+        self.sensitive
+    }
+
+    /// Whether it is never stored.
+    pub fn is_write_only(&self) -> bool {
+        self.write_only
+    }
+
+    /// Its own attributes, where it has some.
+    pub fn attributes(&self) -> &[(String, Self)] {
+        self.nested.as_ref().map_or(&[], |(_, of)| of)
+    }
+
+    fn to_wire(&self, name: &str) -> wire::schema::Attribute {
+        use wire::schema::object::NestingMode;
+        let nested = self.nested.as_ref().map(|(nesting, of)| wire::schema::Object {
+            attributes: of.iter().map(|(name, one)| one.to_wire(name)).collect(),
+            nesting: match nesting {
+                Nesting::Single => NestingMode::Single,
+                Nesting::List => NestingMode::List,
+            }
+            .into(),
+        });
+        wire::schema::Attribute {
+            name: name.to_owned(),
+            r#type: if nested.is_some() { Vec::new() } else { self.kind.to_bytes() },
+            nested_type: nested,
+            description: self.description.clone(),
+            required: self.required,
+            optional: self.optional,
+            computed: self.computed,
+            sensitive: self.sensitive,
+            description_kind: wire::StringKind::Markdown.into(),
+            deprecated: false,
+            write_only: self.write_only,
+        }
+    }
+}
+
+/// A block's content.
+#[derive(Debug, Clone, Default)]
+pub struct Block {
+    attributes: Vec<(String, Attribute)>,
+    blocks: Vec<(String, NestedBlock)>,
+    description: String,
+}
+
+impl Block {
+    /// An empty block.
+    pub fn new(description: &str) -> Self {
+        Self { description: description.to_owned(), ..Self::default() }
+    }
+
+    /// The same with one more attribute.
+    #[must_use]
+    pub fn attribute(mut self, name: &str, attribute: Attribute) -> Self {
+        self.attributes.push((name.to_owned(), attribute));
+        self
+    }
+
+    /// The same with one more block that may be there once.
+    #[must_use]
+    pub fn single(self, name: &str, block: Self) -> Self {
+        self.nested(name, Nesting::Single, 0, block)
+    }
+
+    /// The same with one more block that may repeat; at most `max` times where that is not 0.
+    #[must_use]
+    pub fn list(self, name: &str, max: i64, block: Self) -> Self {
+        self.nested(name, Nesting::List, max, block)
+    }
+
+    fn nested(mut self, name: &str, nesting: Nesting, max: i64, block: Self) -> Self {
+        self.blocks.push((name.to_owned(), NestedBlock { nesting, max, block }));
+        self
+    }
+
+    /// Attributes in order of declaration.
+    pub fn attributes(&self) -> &[(String, Attribute)] {
+        &self.attributes
+    }
+
+    /// Blocks in order of declaration.
+    pub fn blocks(&self) -> &[(String, NestedBlock)] {
+        &self.blocks
+    }
+
+    /// What it is for.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+
+    fn kind(&self) -> Type {
+        let attributes = self.attributes.iter().map(|(name, one)| (name.clone(), one.kind.clone()));
+        let blocks = self.blocks.iter().map(|(name, one)| {
+            let object = one.block.kind();
+            let kind = match one.nesting {
+                Nesting::Single => object,
+                Nesting::List => Type::list(object),
+            };
+            (name.clone(), kind)
+        });
+        Type::Object(attributes.chain(blocks).collect())
+    }
+
+    fn to_wire(&self, version: i64) -> wire::schema::Block {
+        use wire::schema::nested_block::NestingMode;
+        wire::schema::Block {
+            version,
+            attributes: self.attributes.iter().map(|(name, one)| one.to_wire(name)).collect(),
+            block_types: self
+                .blocks
+                .iter()
+                .map(|(name, one)| wire::schema::NestedBlock {
+                    type_name: name.clone(),
+                    block: Some(one.block.to_wire(0)),
+                    nesting: match one.nesting {
+                        Nesting::Single => NestingMode::Single,
+                        Nesting::List => NestingMode::List,
+                    }
+                    .into(),
+                    min_items: 0,
+                    max_items: one.max,
+                })
+                .collect(),
+            description: self.description.clone(),
+            description_kind: wire::StringKind::Markdown.into(),
+            deprecated: false,
+        }
+    }
+}
+
+/// A block within a block.
+#[derive(Debug, Clone)]
+pub struct NestedBlock {
+    /// How it repeats.
+    pub nesting: Nesting,
+    /// How often at the most; 0 for any number.
+    pub max: i64,
+    /// Its content.
+    pub block: Block,
+}
+
+/// The schema of a provider, resource, data source or ephemeral resource.
+#[derive(Debug, Clone, Default)]
+pub struct Schema {
+    /// Raised whenever the stored form changes.
+    pub version: i64,
+    /// Its content.
+    pub block: Block,
+}
+
+impl Schema {
+    /// An empty schema, version 0.
+    pub fn new(description: &str) -> Self {
+        Self { version: 0, block: Block::new(description) }
+    }
+
+    /// The same with one more attribute.
+    #[must_use]
+    pub fn attribute(self, name: &str, attribute: Attribute) -> Self {
+        Self { block: self.block.attribute(name, attribute), ..self }
+    }
+
+    /// The same with one more block that may be there once.
+    #[must_use]
+    pub fn single(self, name: &str, block: Block) -> Self {
+        Self { block: self.block.single(name, block), ..self }
+    }
+
+    /// The same with one more block that may repeat; at most `max` times where that is not 0.
+    #[must_use]
+    pub fn list(self, name: &str, max: i64, block: Block) -> Self {
+        Self { block: self.block.list(name, max, block), ..self }
+    }
+
+    /// The type of a value that follows it.
+    pub fn kind(&self) -> Type {
+        self.block.kind()
+    }
+
+    /// A value in which every attribute is null and every repeating block is empty.
+    pub fn empty(&self) -> Value {
+        let attributes = self.block.attributes.iter().map(|(name, _)| (name.clone(), Value::Null));
+        let blocks = self.block.blocks.iter().map(|(name, one)| match one.nesting {
+            Nesting::Single => (name.clone(), Value::Null),
+            Nesting::List => (name.clone(), Value::List(Vec::new())),
+        });
+        Value::Map(attributes.chain(blocks).collect::<BTreeMap<_, _>>())
+    }
+
+    /// Makes every computed top-level attribute that is null unknown: what a plan to create says.
+    pub fn mark_computed_unknown(&self, planned: &mut Value) {
+        for (name, one) in &self.block.attributes {
+            if one.computed && planned.get(name).is_null() {
+                planned.set(name, Value::Unknown);
+            }
+        }
+    }
+
+    /// Write-only attributes that are set, by path.
+    pub(crate) fn write_only_set(&self, config: &Value) -> Vec<AttributePath> {
+        let set = self.block.attributes.iter().filter(|(name, one)| {
+            one.write_only && !config.get(name).is_null()
+        });
+        set.map(|(name, _)| AttributePath::of(name)).collect()
+    }
+
+    /// Takes write-only values out: they are never planned or stored.
+    pub(crate) fn drop_write_only(&self, value: &mut Value) {
+        for (name, one) in &self.block.attributes {
+            if one.write_only && !value.is_null() {
+                value.set(name, Value::Null);
+            }
+        }
+    }
+
+    pub(crate) fn to_wire(&self) -> wire::Schema {
+        wire::Schema { version: self.version, block: Some(self.block.to_wire(self.version)) }
+    }
+}

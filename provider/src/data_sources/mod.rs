@@ -1,0 +1,5 @@
+//! Look-ups.
+
+pub(crate) mod cluster;
+pub(crate) mod clusters;
+pub(crate) mod docker;

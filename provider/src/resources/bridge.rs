@@ -1,0 +1,266 @@
+//! `atlas_network_bridge`: connects clusters.
+
+use async_trait::async_trait;
+use atlas_engine::bridge::{self, Member, Observed, Spec, spec_of};
+use atlas_engine::{Error, FieldPath, Result};
+use tfplugin::{
+    Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned, Resource,
+    Schema, Type, Value,
+};
+
+use crate::provider::Configured;
+use crate::timeouts;
+use crate::translate::{Reader, diagnostics, push_problems};
+
+/// The resource.
+pub(crate) struct Bridge;
+
+fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
+    let subnet = reader.network(value.get("subnet"), &FieldPath::of("subnet"));
+    let clusters = value.get("clusters");
+    if clusters.is_unknown() {
+        return None;
+    }
+    let mut members = Vec::new();
+    for (position, one) in clusters.elements().iter().enumerate() {
+        let path = FieldPath::of("clusters").index(position);
+        members.push(Member {
+            cluster: one.get("name").as_str()?.to_owned(),
+            cluster_cidr: reader.network(one.get("cluster_cidr"), &path.clone().name("cluster_cidr")),
+            service_cidr: reader.network(one.get("service_cidr"), &path.name("service_cidr")),
+        });
+    }
+    Some(Spec {
+        name: value.get("name").as_str()?.to_owned(),
+        subnet: subnet?,
+        members,
+        dns: value.get("dns").as_bool().unwrap_or(true),
+    })
+}
+
+fn names(spec: &Spec) -> Vec<String> {
+    spec.members.iter().map(|member| member.cluster.clone()).collect()
+}
+
+fn specify(value: &Value) -> Result<Spec> {
+    let mut reader = Reader::default();
+    spec(value, &mut reader).ok_or(Error::Invalid(reader.problems))
+}
+
+fn members(observed: &Observed) -> Value {
+    let all = observed.clusters.iter().flat_map(|(cluster, view)| {
+        view.nodes.iter().filter(|node| node.attached).map(move |node| {
+            Value::object([
+                ("cluster", Value::string(cluster)),
+                ("node", Value::string(&node.name)),
+                ("address", Value::optional(node.address.map(|address| address.to_string()))),
+            ])
+        })
+    });
+    Value::List(all.collect())
+}
+
+fn complete(mut state: Value, observed: &Observed) -> Value {
+    state.set("members", members(observed));
+    state.set("drift", Value::List(Vec::new()));
+    state
+}
+
+impl Bridge {
+    async fn check(&self, operation: &Operation<Configured>, spec: &Spec, prior: &Value) -> Result<(bool, bool)> {
+        let cx = operation.data.context(operation).await?;
+        let name = prior.get("name").as_str().unwrap_or(&spec.name);
+        let observed = bridge::observe(&cx, name, &names(spec)).await?;
+        if observed.network.is_none() {
+            let networks = cx.docker.networks(None).await?;
+            let own = bridge::network_name(name);
+            let path = FieldPath::of("subnet");
+            let overlap = atlas_engine::network::refuse_overlap(spec.subnet, &own, &path, &networks);
+            atlas_engine::error::refuse(overlap.into_iter().collect())?;
+        }
+        let plan = bridge::plan(spec, &observed)?;
+        let absent = spec.members.iter().any(|member| !observed.clusters.contains_key(&member.cluster));
+        Ok((absent || !plan.steps.is_empty(), !plan.replace.is_empty()))
+    }
+}
+
+#[async_trait]
+impl Resource<Configured> for Bridge {
+    fn name(&self) -> &'static str {
+        "atlas_network_bridge"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "Connects two or more clusters: pods reach the other clusters' pods and Services by address, \
+             and Services by name, as `<service>.<namespace>.svc.<cluster>`. Routes return by themselves \
+             when a node restarts, and nodes that join get them too.",
+        )
+        .attribute("name", Attribute::required(Type::String, "Its name. Changing it makes another bridge."))
+        .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address. Changing it makes another bridge."))
+        .attribute("clusters", Attribute::required(Type::String, "Two or more clusters, changed in place. Resources can be given as they are: `clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]`.").nested(Nesting::List, [
+            ("name", Attribute::required(Type::String, "The cluster's name.")),
+            ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found before it exists.")),
+            ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found before it exists.")),
+        ]))
+        .attribute("dns", Attribute::optional_computed(Type::Bool, "Whether members resolve each other's names. Default: true."))
+        .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
+        .attribute("members", Attribute::computed(Type::String, "Every node on the bridge.").nested(Nesting::List, [
+            ("cluster", Attribute::computed(Type::String, "Its cluster.")),
+            ("node", Attribute::computed(Type::String, "The container's name.")),
+            ("address", Attribute::computed(Type::String, "Its address on the transit network.")),
+        ]))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a missing route. Empty after every apply."))
+        .single("timeouts", timeouts::block())
+    }
+
+    async fn validate(&self, config: &Value) -> Diagnostics {
+        let mut reader = Reader::default();
+        let mut problems = timeouts::problems(config);
+        problems.extend(spec(config, &mut reader).map(|spec| spec.problems()).unwrap_or_default());
+        problems.extend(reader.problems);
+        let mut found = Diagnostics::new();
+        push_problems(&mut found, &problems);
+        found
+    }
+
+    async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
+        let mut state = request.proposed;
+        let creating = request.prior.is_null();
+        if request.config.get("dns").is_null() {
+            state.set("dns", Value::Bool(true));
+        }
+        state.set("id", request.config.get("name").clone());
+        state.set("drift", Value::List(Vec::new()));
+        let mut requires_replace = Vec::new();
+        let mut found = Diagnostics::new();
+        for name in ["name", "subnet"] {
+            if !creating && state.get(name) != request.prior.get(name) {
+                requires_replace.push(AttributePath::of(name));
+            }
+        }
+        let mut pending = creating || !requires_replace.is_empty();
+        let mut reader = Reader::default();
+        match spec(&state, &mut reader) {
+            Some(spec) => match self.check(operation, &spec, &request.prior).await {
+                Ok((steps, replace)) => {
+                    pending |= steps || replace;
+                    if replace && requires_replace.is_empty() && !creating {
+                        requires_replace.push(AttributePath::of("subnet"));
+                    }
+                }
+                Err(error) => found = diagnostics("The bridge cannot be planned", &error),
+            },
+            None => pending = true,
+        }
+        pending |= !creating && state.get("clusters") != request.prior.get("clusters");
+        if pending {
+            state.set("members", Value::Unknown);
+        }
+        Planned { state, requires_replace, diagnostics: found }
+    }
+
+    async fn create(&self, operation: &Operation<Configured>, planned: Value, _config: &Value) -> Outcome {
+        let work = async {
+            let spec = specify(&planned)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            bridge::apply(&cx, &spec).await
+        };
+        match work.await {
+            Ok(observed) => Outcome { state: complete(planned, &observed), diagnostics: Diagnostics::new() },
+            Err(error @ (Error::Invalid(_) | Error::Connect { .. })) => Outcome {
+                state: Value::Null,
+                diagnostics: diagnostics("The bridge cannot be created", &error),
+            },
+            Err(error) => {
+                let mut state = planned;
+                state.set("members", Value::Null);
+                Outcome { state, diagnostics: diagnostics("The bridge could not be created", &error) }
+            }
+        }
+    }
+
+    async fn read(&self, operation: &Operation<Configured>, before: Value) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else { return Ok(Value::Null) };
+        let work = async {
+            let declared = specify(&before).ok();
+            let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
+            let asked = declared.as_ref().map(names).unwrap_or_default();
+            let observed = bridge::observe(&cx, name, &asked).await?;
+            let Some(found) = spec_of(name, &observed) else { return Ok(Value::Null) };
+            let mut state = before.clone();
+            state.set("subnet", Value::string(found.subnet.to_string()));
+            let mut summaries = Vec::new();
+            if let Some(declared) = &declared {
+                let present = declared.members.iter().filter(|one| observed.clusters.contains_key(&one.cluster));
+                if present.count() < declared.members.len() {
+                    summaries.push("a cluster is missing".to_owned());
+                }
+                match bridge::plan(declared, &observed) {
+                    Ok(plan) => summaries.extend(plan.steps.iter().map(bridge::Step::summary)),
+                    Err(error) => summaries.push(error.to_string()),
+                }
+            }
+            state.set("members", members(&observed));
+            state.set("drift", Value::List(summaries.into_iter().map(Value::string).collect()));
+            Ok(state)
+        };
+        work.await.map_err(|error: Error| diagnostics("The bridge cannot be read", &error))
+    }
+
+    async fn update(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
+        let work = async {
+            let spec = specify(&planned)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
+            bridge::apply(&cx, &spec).await
+        };
+        match work.await {
+            Ok(observed) => Outcome { state: complete(planned, &observed), diagnostics: Diagnostics::new() },
+            Err(error) => Outcome {
+                state: prior,
+                diagnostics: diagnostics("The bridge could not be changed", &error),
+            },
+        }
+    }
+
+    async fn delete(&self, operation: &Operation<Configured>, prior: Value) -> Result<(), Diagnostics> {
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
+            bridge::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
+        };
+        work.await.map_err(|error| diagnostics("The bridge cannot be removed", &error))
+    }
+
+    async fn import(&self, operation: &Operation<Configured>, id: &str) -> Result<Value, Diagnostics> {
+        let work = async {
+            let cx = operation.data.context(operation).await?;
+            let observed = bridge::observe(&cx, id, &[]).await?;
+            let found = spec_of(id, &observed).ok_or_else(|| Error::NotFound {
+                kind: "bridge",
+                name: id.to_owned(),
+                remedy: "`docker network ls --filter label=k3d.x.atlas.bridge` lists them.".to_owned(),
+            })?;
+            let mut state = self.schema().empty();
+            state.set("name", Value::string(id));
+            state.set("id", Value::string(id));
+            state.set("subnet", Value::string(found.subnet.to_string()));
+            state.set("dns", Value::Bool(found.dns));
+            let clusters = found.members.iter().map(|member| {
+                Value::object([
+                    ("name", Value::string(&member.cluster)),
+                    ("cluster_cidr", Value::optional(member.cluster_cidr.map(|net| net.to_string()))),
+                    ("service_cidr", Value::optional(member.service_cidr.map(|net| net.to_string()))),
+                ])
+            });
+            state.set("clusters", Value::List(clusters.collect()));
+            Ok(state)
+        };
+        work.await.map_err(|error: Error| diagnostics("The bridge cannot be imported", &error))
+    }
+}

@@ -1,0 +1,110 @@
+//! The schema of `atlas_k3d_cluster`. Names follow k3d and its community provider, so that a user moves
+//! over by renaming the resource.
+
+use tfplugin::{Attribute, Block, Nesting, Schema, Type};
+
+use crate::timeouts;
+
+/// Computed attributes that follow the cluster's nodes and credentials.
+pub(crate) const COMPUTED: [&str; 6] = [
+    "nodes",
+    "api_endpoint",
+    "kubeconfig_raw",
+    "cluster_ca_certificate",
+    "client_certificate",
+    "client_key",
+];
+
+/// The `nodes` attribute, which the data source has too.
+pub(crate) fn nodes_attribute() -> Attribute {
+    Attribute::computed(Type::String, "The cluster's containers.").nested(
+        Nesting::List,
+        [
+            ("name", Attribute::computed(Type::String, "The container's name.")),
+            ("role", Attribute::computed(Type::String, "`server`, `agent` or `loadbalancer`.")),
+            ("ip", Attribute::computed(Type::String, "Its address on the cluster's network.")),
+            ("state", Attribute::computed(Type::String, "Docker's word for its state, for instance `running`.")),
+        ],
+    )
+}
+
+fn filters() -> Attribute {
+    Attribute::optional_computed(
+        Type::list(Type::String),
+        "k3d's node filters, for instance `server:0`, `agent:*`, `loadbalancer`.",
+    )
+}
+
+fn pairs(description: &str) -> Block {
+    Block::new(description)
+        .attribute("key", Attribute::required(Type::String, "Its name."))
+        .attribute("value", Attribute::optional_computed(Type::String, "Its value; empty where it is left out."))
+        .attribute("node_filters", filters())
+}
+
+pub(super) fn schema() -> Schema {
+    let text = |description: &str| Attribute::optional(Type::String, description);
+    let flag = |description: &str| Attribute::optional(Type::Bool, description);
+    let text_computed = |description: &str| Attribute::optional_computed(Type::String, description);
+    Schema::new(
+        "A k3d cluster: Kubernetes nodes in containers. The k3d CLI lists, stops, starts and deletes it \
+         like its own, and a cluster that the k3d CLI made can be imported. Agents and ports change in \
+         place; what concerns the server, which holds the cluster's data, makes another cluster.",
+    )
+    .attribute("name", Attribute::required(Type::String, "At most 32 lower-case letters, digits and dashes."))
+    .attribute("servers", Attribute::optional_computed(Type::Number, "Number of servers: 1."))
+    .attribute("agents", Attribute::optional_computed(Type::Number, "Number of agents, changed in place. Default: 0."))
+    .attribute("image", text_computed("Image of servers and agents. Default: the provider's."))
+    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Default: one of its own, `k3d-NAME`."))
+    .attribute("subnet", text_computed("Subnet of the cluster's own network. Default: one that Docker finds free."))
+    .attribute("cluster_cidr", text_computed("Network of pods. Default: `10.42.0.0/16`."))
+    .attribute("service_cidr", text_computed("Network of Services. Default: `10.43.0.0/16`."))
+    .attribute("token", text("Join token; one is made where this is left out. Stored in the state: `token_wo` is not.").sensitive())
+    .attribute("token_wo", text("Join token that is never stored (Terraform 1.11 or newer).").sensitive().write_only())
+    .attribute("token_wo_version", Attribute::optional(Type::Number, "Change it when `token_wo` changes: a write-only value cannot be compared."))
+    .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
+    .attribute("nodes", nodes_attribute())
+    .attribute("api_endpoint", Attribute::computed(Type::String, "URL of the Kubernetes API."))
+    .attribute("kubeconfig_raw", Attribute::computed(Type::String, "A whole kubeconfig. The ephemeral resource `atlas_kubeconfig` gives the same without storing it.").sensitive())
+    .attribute("cluster_ca_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
+    .attribute("client_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
+    .attribute("client_key", Attribute::computed(Type::String, "PEM.").sensitive())
+    .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a stopped node. Empty after every apply."))
+    .list("kube_api", 1, Block::new("Where the Kubernetes API is published.")
+        .attribute("host", text_computed("Host name in kubeconfigs. Default: `host_ip`."))
+        .attribute("host_ip", text_computed("Address to bind. Default: `127.0.0.1`."))
+        .attribute("host_port", Attribute::optional_computed(Type::Number, "Port to bind. Default: one that is free, chosen once.")))
+    .list("port", 0, Block::new("A published port. Through the load balancer it changes in place.")
+        .attribute("host", text_computed("Address to bind. Default: `127.0.0.1`."))
+        .attribute("host_port", Attribute::optional_computed(Type::Number, "Port to bind. Default: Docker chooses at every start."))
+        .attribute("container_port", Attribute::required(Type::Number, "Port in the nodes."))
+        .attribute("protocol", text_computed("`tcp` (default) or `udp`."))
+        .attribute("node_filters", filters()))
+    .list("volume", 0, Block::new("A mount.")
+        .attribute("source", text("Folder of the host, or a named volume. Default: an anonymous volume."))
+        .attribute("destination", Attribute::required(Type::String, "Absolute path in the nodes."))
+        .attribute("node_filters", filters()))
+    .list("env", 0, pairs("An environment variable of nodes."))
+    .list("label", 0, pairs("A label on containers."))
+    .list("k3s", 1, Block::new("Options of k3s itself.")
+        .attribute("extra_server_args", Attribute::optional(Type::list(Type::String), "Arguments of all servers."))
+        .attribute("extra_agent_args", Attribute::optional(Type::list(Type::String), "Arguments of all agents."))
+        .list("extra_args", 0, Block::new("An argument of some nodes.")
+            .attribute("arg", Attribute::required(Type::String, "For instance `--disable=traefik`."))
+            .attribute("node_filters", filters()))
+        .list("node_labels", 0, Block::new("A Kubernetes label on nodes.")
+            .attribute("label", Attribute::required(Type::String, "`key=value`."))
+            .attribute("node_filters", filters())))
+    .list("k3d", 1, Block::new("Options of the k3d layer.")
+        .attribute("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
+        .attribute("disable_image_volume", flag("Make no volume for image tarballs. The k3d CLI cannot start such a cluster."))
+        .attribute("disable_host_ip_injection", flag("Do not name the host `host.k3d.internal` in nodes.")))
+    .list("kubeconfig", 1, Block::new("A kubeconfig file to keep up to date, mode 0600.")
+        .attribute("path", text("The file. Default: none, unless `update_default_kubeconfig` is set."))
+        .attribute("update_default_kubeconfig", flag("Write to `KUBECONFIG` or `~/.kube/config`."))
+        .attribute("switch_current_context", flag("Make this cluster the current context.")))
+    .list("runtime", 1, Block::new("Options of containers.")
+        .attribute("servers_memory", text("Memory limit of each server, for instance `2g`."))
+        .attribute("agents_memory", text("Memory limit of each agent, for instance `512m`.")))
+    .single("timeouts", timeouts::block())
+}

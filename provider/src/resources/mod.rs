@@ -1,0 +1,10 @@
+//! Managed resources.
+
+pub(crate) mod bridge;
+pub(crate) mod cluster;
+mod cluster_schema;
+mod cluster_spec;
+pub(crate) mod network;
+
+pub(crate) use cluster_schema::{COMPUTED, nodes_attribute};
+pub(crate) use cluster_spec::computed;

@@ -1,0 +1,188 @@
+//! `atlas_network`: a Docker bridge network with an explicit subnet.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use atlas_engine::docker::DockerNetwork;
+use atlas_engine::network::{self, Spec};
+use atlas_engine::{FieldPath, Result};
+use tfplugin::{
+    Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema,
+    Type, Value,
+};
+
+use crate::provider::Configured;
+use crate::timeouts;
+use crate::translate::{Reader, diagnostics, push_problems, text_map};
+
+/// The resource.
+pub(crate) struct Network;
+
+/// Attributes of which each forces another network.
+const REPLACING: [&str; 4] = ["name", "subnet", "gateway", "labels"];
+
+fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
+    let subnet = reader.network(value.get("subnet"), &FieldPath::of("subnet"));
+    let gateway = reader.address(value.get("gateway"), &FieldPath::of("gateway"));
+    let gateway = match gateway {
+        Some(std::net::IpAddr::V4(gateway)) => Some(gateway),
+        Some(_) => {
+            reader.refuse(&FieldPath::of("gateway"), "the gateway is no IPv4 address.", "Give one of the subnet.");
+            None
+        }
+        None => None,
+    };
+    let labels: BTreeMap<String, String> = value
+        .get("labels")
+        .entries()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect();
+    Some(Spec { name: value.get("name").as_str()?.to_owned(), subnet: subnet?, gateway, labels })
+}
+
+fn state(found: &DockerNetwork, before: &Value) -> Value {
+    let mut state = before.clone();
+    state.set("name", Value::string(&found.name));
+    state.set("id", Value::string(&found.name));
+    state.set("network_id", Value::string(&found.id));
+    state.set("subnet", Value::optional(found.subnet.map(|net| net.to_string())));
+    state.set("gateway", Value::optional(found.gateway.map(|address| address.to_string())));
+    let labels = text_map(&network::user_labels(found));
+    // Null and an empty map both say "none".
+    if !(labels.is_null() && before.get("labels").entries().next().is_none()) {
+        state.set("labels", labels);
+    }
+    state
+}
+
+async fn existing(operation: &Operation<Configured>, name: &str) -> Result<Option<DockerNetwork>> {
+    network::observe(&operation.data.context(operation).await?, name).await
+}
+
+#[async_trait]
+impl Resource<Configured> for Network {
+    fn name(&self) -> &'static str {
+        "atlas_network"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "A Docker bridge network with an explicit subnet, so that nodes on it can have addresses \
+             that stay.",
+        )
+        .attribute("name", Attribute::required(Type::String, "Docker's name for it. Changing it makes another network."))
+        .attribute("subnet", Attribute::required(Type::String, "IPv4 network in CIDR form, for instance `172.28.0.0/16`. Changing it makes another network."))
+        .attribute("gateway", Attribute::optional_computed(Type::String, "Address of the host on it. Default: the first of the subnet. Changing it makes another network."))
+        .attribute("labels", Attribute::optional(Type::map(Type::String), "Docker labels. Changing them makes another network."))
+        .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
+        .attribute("network_id", Attribute::computed(Type::String, "Docker's id, 64 hexadecimal digits."))
+        .single("timeouts", timeouts::block())
+    }
+
+    async fn validate(&self, config: &Value) -> Diagnostics {
+        let mut reader = Reader::default();
+        let mut problems = timeouts::problems(config);
+        problems.extend(spec(config, &mut reader).map(|spec| spec.problems()).unwrap_or_default());
+        problems.extend(reader.problems);
+        let mut found = Diagnostics::new();
+        push_problems(&mut found, &problems);
+        found
+    }
+
+    async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
+        let mut state = request.proposed;
+        let mut diagnostics_now = Diagnostics::new();
+        let mut requires_replace = Vec::new();
+        for name in REPLACING {
+            let computed_later = name == "gateway" && request.config.get(name).is_null();
+            if !request.prior.is_null() && !computed_later && state.get(name) != request.prior.get(name) {
+                requires_replace.push(AttributePath::of(name));
+            }
+        }
+        if request.prior.is_null() || !requires_replace.is_empty() {
+            if request.config.get("gateway").is_null() {
+                state.set("gateway", Value::Unknown);
+            }
+            state.set("network_id", Value::Unknown);
+            state.set("id", request.config.get("name").clone());
+            let mut reader = Reader::default();
+            if let Some(spec) = spec(&request.config, &mut reader) {
+                if request.config.get("gateway").is_null() {
+                    state.set("gateway", Value::optional(spec.gateway().map(|address| address.to_string())));
+                }
+                let others = async {
+                    let cx = operation.data.context(operation).await?;
+                    cx.docker.networks(None).await
+                };
+                // The network that is to be replaced is gone before this one is made.
+                let own = request.prior.get("name").as_str().unwrap_or(&spec.name).to_owned();
+                match others.await {
+                    Ok(others) => {
+                        let path = FieldPath::of("subnet");
+                        let overlap = network::refuse_overlap(spec.subnet, &own, &path, &others);
+                        push_problems(&mut diagnostics_now, overlap.as_slice());
+                    }
+                    Err(error) => diagnostics_now.extend(diagnostics("The network cannot be planned", &error)),
+                }
+            }
+        }
+        Planned { state, requires_replace, diagnostics: diagnostics_now }
+    }
+
+    async fn create(&self, operation: &Operation<Configured>, planned: Value, _config: &Value) -> Outcome {
+        let mut reader = Reader::default();
+        let work = async {
+            let Some(spec) = spec(&planned, &mut reader) else {
+                return Err(atlas_engine::Error::Invalid(std::mem::take(&mut reader.problems)));
+            };
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            network::create(&cx, &spec).await
+        };
+        match work.await {
+            Ok(found) => Outcome { state: state(&found, &planned), diagnostics: Diagnostics::new() },
+            Err(error) => Outcome {
+                state: Value::Null,
+                diagnostics: diagnostics("The network cannot be created", &error),
+            },
+        }
+    }
+
+    async fn read(&self, operation: &Operation<Configured>, before: Value) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else { return Ok(Value::Null) };
+        match existing(operation, name).await {
+            Ok(Some(found)) => Ok(state(&found, &before)),
+            Ok(None) => Ok(Value::Null),
+            Err(error) => Err(diagnostics("The network cannot be read", &error)),
+        }
+    }
+
+    async fn update(
+        &self,
+        _operation: &Operation<Configured>,
+        _prior: Value,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
+        // Only timeouts change in place.
+        Outcome { state: planned, diagnostics: Diagnostics::new() }
+    }
+
+    async fn delete(&self, operation: &Operation<Configured>, prior: Value) -> Result<(), Diagnostics> {
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
+            network::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
+        };
+        work.await.map_err(|error| diagnostics("The network cannot be removed", &error))
+    }
+
+    async fn import(&self, operation: &Operation<Configured>, id: &str) -> Result<Value, Diagnostics> {
+        match existing(operation, id).await {
+            Ok(Some(found)) => Ok(state(&found, &self.schema().empty())),
+            Ok(None) => Err(Diagnostics::error(
+                "There is no such network",
+                format!("Docker has no network {id:?}; `docker network ls` lists them."),
+            )),
+            Err(error) => Err(diagnostics("The network cannot be read", &error)),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Between Terraform's values and the engine's: errors to diagnostics, paths to paths, small readers.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use atlas_engine::path::Segment;
+use atlas_engine::{Error, FieldPath, Problem, cidr};
+use ipnet::Ipv4Net;
+use tfplugin::{AttributePath, Diagnostics, Value};
+
+/// An engine's error as Terraform shows it; `failed` completes it: "Cluster cannot be created".
+pub(crate) fn diagnostics(failed: &str, error: &Error) -> Diagnostics {
+    let mut found = Diagnostics::new();
+    match error {
+        Error::Invalid(problems) => push_problems(&mut found, problems),
+        other => found.push_error(AttributePath::root(), failed, other.to_string()),
+    }
+    found
+}
+
+/// Refusals, each at its attribute.
+pub(crate) fn push_problems(found: &mut Diagnostics, problems: &[Problem]) {
+    for problem in problems {
+        let message = problem.message.trim_end_matches('.');
+        found.push_error(
+            path(&problem.path),
+            format!("Invalid {}", problem.path),
+            format!("{}: {message}. {}", problem.path, problem.remedy),
+        );
+    }
+}
+
+fn path(path: &FieldPath) -> AttributePath {
+    path.segments().iter().fold(AttributePath::root(), |path, segment| match segment {
+        Segment::Name(name) => path.attribute(name),
+        Segment::Index(index) => path.index(*index),
+    })
+}
+
+/// Reads values and collects what is wrong with them. Unknown values read as unset.
+#[derive(Default)]
+pub(crate) struct Reader {
+    /// What is wrong.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// A network.
+    pub(crate) fn network(&mut self, value: &Value, path: &FieldPath) -> Option<Ipv4Net> {
+        let text = value.as_str()?;
+        cidr::parse(text, path).map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// An address.
+    pub(crate) fn address(&mut self, value: &Value, path: &FieldPath) -> Option<IpAddr> {
+        let text = value.as_str()?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            self.refuse(path, format!("{text:?} is no IP address."), "Write it as in 127.0.0.1.");
+        }
+        parsed
+    }
+
+    /// A whole number that fits.
+    pub(crate) fn number<T: TryFrom<i64>>(
+        &mut self,
+        value: &Value,
+        path: &FieldPath,
+        remedy: &str,
+    ) -> Option<T> {
+        let Value::Number(number) = value else { return None };
+        let parsed = number.as_i64().and_then(|number| T::try_from(number).ok());
+        if parsed.is_none() {
+            self.refuse(path, format!("{number} is not possible."), remedy);
+        }
+        parsed
+    }
+
+    /// Adds a refusal.
+    pub(crate) fn refuse(&mut self, path: &FieldPath, message: impl Into<String>, remedy: &str) {
+        self.problems.push(Problem::new(path.clone(), message, remedy));
+    }
+}
+
+/// The texts of a list; unknown elements are left out.
+pub(crate) fn texts(value: &Value) -> Vec<String> {
+    value.elements().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// A list of texts; null where it is empty.
+pub(crate) fn text_list(texts: &[String]) -> Value {
+    if texts.is_empty() {
+        Value::Null
+    } else {
+        Value::List(texts.iter().map(Value::string).collect())
+    }
+}
+
+/// A map of texts; null where it is empty.
+pub(crate) fn text_map(texts: &BTreeMap<String, String>) -> Value {
+    if texts.is_empty() {
+        Value::Null
+    } else {
+        Value::Map(texts.iter().map(|(key, text)| (key.clone(), Value::string(text))).collect())
+    }
+}
+
+/// The only block of its kind, null where there is none.
+pub(crate) fn block<'a>(config: &'a Value, name: &str) -> &'a Value {
+    match config.get(name) {
+        Value::List(blocks) => blocks.first().unwrap_or(&Value::Null),
+        other => other,
+    }
+}
