@@ -74,7 +74,11 @@ import_tree() {
   shift 3
   local change
   for change in "$@" "LABEL atlas.inputs=$hash"; do changes+=(--change "$change"); done
+  local old
+  old=$(docker image inspect --format '{{.Id}}' "$image" 2>/dev/null) || old=
   tar -C "$tree" -c . | docker import "${changes[@]}" - "$image" >/dev/null
+  # The one before, unless a container still uses it.
+  if [[ -n $old ]]; then docker rmi "$old" >/dev/null 2>&1 || true; fi
 }
 
 # pod_image TREE IMAGE ARCHIVE CHANGE... : makes an image for pods and saves it as an archive.
@@ -83,4 +87,5 @@ pod_image() {
   shift 3
   import_tree "$tree" "$image" pod "$@"
   docker save "$image" -o "$archive"
+  docker rmi "$image" >/dev/null
 }

@@ -48,7 +48,7 @@ content_hash() {
       # Staged or not, tracked or new; never what .gitignore names.
       git ls-files -z --cached --others --exclude-standard -- "$@" | sort -zu |
         while IFS= read -r -d '' file; do
-          [[ -f $file ]] && sha256sum "$file"
+          if [[ -f $file ]]; then sha256sum "$file"; fi
         done
     } | sha256sum | cut -c1-16
   )

@@ -37,6 +37,8 @@ assemble() {
   mv "$tree/usr/bin/ctr" "$lib/bin/ctr"
   ln -s k3s "$tree/usr/bin/kubectl"
   ln -s k3s "$tree/usr/bin/ctr"
+  # k3d's entry point is written for busybox's shell, which k3s has; dash refuses parts of it.
+  ln -sf busybox "$tree/usr/bin/sh"
   ln -s /usr/bin/containerd "$lib/bin/containerd"
   ln -s /usr/bin/etcd "$lib/bin/etcd"
   cp -r "$ATLAS_ROOT/embedded/node/manifests" "$lib/manifests"

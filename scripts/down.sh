@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Takes the world away: what Terraform knows of, and then whatever else is labelled as the world's.
+# Images and the cache stay; they are no part of the world.
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/provider.sh
+source "$ATLAS_ROOT/scripts/provider.sh"
+
+docker version >/dev/null 2>&1 || die "no Docker daemon answers; where it does not run, no world does."
+
+if [[ -s $ATLAS_STATE/world.tfstate && -x $ATLAS_PROVIDER_DIR/terraform-provider-atlas ]]; then
+  use_provider
+  world_destroy
+fi
+
+# Left by an apply that was killed before Terraform could write its state.
+for cluster in dc-us dc-eu; do
+  docker ps -aq --filter "label=k3d.cluster=$cluster" | xargs -r docker rm -fv >/dev/null
+  docker volume ls -q --filter "label=k3d.cluster=$cluster" | xargs -r docker volume rm >/dev/null
+done
+for network in atlas-us-east atlas-eu-central k3d-dc-us k3d-dc-eu atlas-bridge-world; do
+  if docker network inspect "$network" >/dev/null 2>&1; then docker network rm "$network" >/dev/null; fi
+done
+rm -rf "$ATLAS_STATE"
+say "Nothing is left of the world. Images and $ATLAS_CACHE stay for the next one."

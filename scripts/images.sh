@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Decides which images the world is made of, and builds the embedded ones where they are wanted. Prints
+# `NAME=VALUE` lines for the environment.
+#
+# ATLAS_IMAGES: published (pulled from their registries), embedded (built here from package registries),
+# or auto (published where the daemon can pull, the default).
+set -euo pipefail
+# shellcheck source=scripts/lib.sh
+source "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/setup/packages.sh
+source "$ATLAS_ROOT/scripts/setup/packages.sh"
+
+published=docker.io/rancher/k3s:v1.33.4-k3s1
+
+can_pull() {
+  docker image inspect "$published" >/dev/null 2>&1 || timeout 20 docker pull --quiet "$published" >/dev/null 2>&1
+}
+
+choice=${ATLAS_IMAGES:-auto}
+# What worked once for this checkout is not tried anew every time.
+if [[ $choice == auto && -f $ATLAS_STATE/images ]]; then choice=$(<"$ATLAS_STATE/images"); fi
+if [[ $choice == auto ]]; then
+  if can_pull; then choice=published; else choice=embedded; fi
+  say "  ✓ images: $choice"
+fi
+echo "$choice" >"$ATLAS_STATE/images"
+
+case $choice in
+  published)
+    echo "ATLAS_NODE_IMAGE=$published"
+    echo "ATLAS_LOADBALANCER_IMAGE=ghcr.io/k3d-io/k3d-proxy:5.8.3"
+    echo "ATLAS_TOOLS_IMAGE=ghcr.io/k3d-io/k3d-tools:5.8.3"
+    ;;
+  embedded)
+    install_packages debootstrap:debootstrap >&2
+    "$ATLAS_ROOT/embedded/node/build.sh"
+    "$ATLAS_ROOT/embedded/loadbalancer/build.sh"
+    echo "ATLAS_NODE_IMAGE=atlas/node:v1.33.4"
+    echo "ATLAS_LOADBALANCER_IMAGE=atlas/loadbalancer:1"
+    echo "ATLAS_TOOLS_IMAGE=atlas/tools:1"
+    ;;
+  *) die "ATLAS_IMAGES is $choice; it must be published, embedded or auto." ;;
+esac
