@@ -1,0 +1,1 @@
+terraform import atlas_k3d_cluster.example example

@@ -1,0 +1,4 @@
+resource "atlas_network" "nodes" {
+  name   = "example-nodes"
+  subnet = "10.99.0.0/24"
+}

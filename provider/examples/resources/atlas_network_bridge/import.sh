@@ -1,0 +1,1 @@
+terraform import atlas_network_bridge.example example
