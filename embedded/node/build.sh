@@ -8,7 +8,7 @@ source "$ATLAS_ROOT/embedded/lib.sh"
 
 version=v1.33.4
 image=atlas/node:$version
-packages=(busybox-static ca-certificates conntrack containerd containernetworking-plugins ethtool
+packages=(busybox ca-certificates conntrack containerd containernetworking-plugins ethtool
   etcd-client etcd-server iproute2 iptables kmod mount nftables procps runc socat util-linux)
 debian=$(debian_tree node "${packages[@]}")
 
@@ -58,6 +58,18 @@ pod_images() {
   for applet in $("$tree/usr/bin/busybox" --list); do
     [[ $applet == busybox ]] || ln -s busybox "$one/busybox/bin/$applet"
   done
+  # What busybox is linked to, and what looks up names.
+  local library
+  for library in "$tree"/usr/lib/*-linux-gnu/{libc.so.6,libresolv.so.2,libnss_dns.so.2,libnss_files.so.2,ld-linux*.so.*}; do
+    [[ -e $library ]] || continue
+    mkdir -p "$one/busybox/lib" "$one/busybox/lib64" "$one/busybox$(dirname "${library#"$tree/usr"}")"
+    cp -L "$library" "$one/busybox${library#"$tree/usr"}"
+  done
+  cp -L "$tree"/usr/lib64/* "$one/busybox/lib64/"
+  mkdir -p "$one/busybox/etc"
+  echo 'hosts: files dns' >"$one/busybox/etc/nsswitch.conf"
+  echo 'root:x:0:0::/:/bin/sh' >"$one/busybox/etc/passwd"
+  echo 'root:x:0:' >"$one/busybox/etc/group"
   pod_image "$one/pause" atlas/pause:1 "$out/pause@1.tar" 'ENTRYPOINT ["/pause"]'
   pod_image "$one/coredns" atlas/coredns:v1.12.4 "$out/coredns@v1.12.4.tar" 'ENTRYPOINT ["/coredns"]'
   pod_image "$one/busybox" atlas/busybox:1 "$out/busybox@1.tar" \

@@ -37,7 +37,12 @@ fn pages(examples: &Path) -> BTreeMap<String, String> {
     let example = |path: &str| std::fs::read_to_string(examples.join(path)).unwrap_or_default();
     all.insert(
         "index.md".to_owned(),
-        page("atlas Provider", &Atlas.schema(), &example("provider/provider.tf"), ""),
+        page(
+            "atlas Provider",
+            &Atlas.schema(),
+            &example("provider/provider.tf"),
+            "",
+        ),
     );
     for one in Atlas.resources() {
         let import = example(&format!("resources/{}/import.sh", one.name()));
@@ -54,22 +59,41 @@ fn pages(examples: &Path) -> BTreeMap<String, String> {
     for one in Atlas.data_sources() {
         let text = example(&format!("data-sources/{}/data-source.tf", one.name()));
         let title = format!("{} (Data Source)", one.name());
-        all.insert(format!("data-sources/{}.md", short(one.name())), page(&title, &one.schema(), &text, ""));
+        all.insert(
+            format!("data-sources/{}.md", short(one.name())),
+            page(&title, &one.schema(), &text, ""),
+        );
     }
     for one in Atlas.ephemeral_resources() {
-        let text = example(&format!("ephemeral-resources/{}/ephemeral-resource.tf", one.name()));
+        let text = example(&format!(
+            "ephemeral-resources/{}/ephemeral-resource.tf",
+            one.name()
+        ));
         let title = format!("{} (Ephemeral Resource)", one.name());
         let name = format!("ephemeral-resources/{}.md", short(one.name()));
         all.insert(name, page(&title, &one.schema(), &text, ""));
     }
     for one in Atlas.functions() {
         let signature = one.signature();
-        let mut text = format!("# {} (Function)\n\n{}\n\n", one.name(), signature.description);
-        push_example(&mut text, &example(&format!("functions/{}/function.tf", one.name())));
+        let mut text = format!(
+            "# {} (Function)\n\n{}\n\n",
+            one.name(),
+            signature.description
+        );
+        push_example(
+            &mut text,
+            &example(&format!("functions/{}/function.tf", one.name())),
+        );
         text.push_str("## Arguments\n\n");
         for (position, parameter) in signature.parameters.iter().enumerate() {
             let kind = kind(&parameter.kind);
-            let _ = writeln!(text, "{}. `{}` ({kind}) {}", position + 1, parameter.name, parameter.description);
+            let _ = writeln!(
+                text,
+                "{}. `{}` ({kind}) {}",
+                position + 1,
+                parameter.name,
+                parameter.description
+            );
         }
         all.insert(format!("functions/{}.md", one.name()), text);
     }
@@ -93,14 +117,21 @@ fn page(title: &str, schema: &Schema, example: &str, import: &str) -> String {
 
 fn push_example(text: &mut String, example: &str) {
     if !example.is_empty() {
-        let _ = write!(text, "## Example\n\n```terraform\n{}\n```\n\n", example.trim());
+        let _ = write!(
+            text,
+            "## Example\n\n```terraform\n{}\n```\n\n",
+            example.trim()
+        );
     }
 }
 
 fn push_block(text: &mut String, block: &Block) {
     for (heading, wanted) in [("Required", 0), ("Optional", 1), ("Read-only", 2)] {
-        let chosen: Vec<_> =
-            block.attributes().iter().filter(|(_, one)| rank(one) == wanted).collect();
+        let chosen: Vec<_> = block
+            .attributes()
+            .iter()
+            .filter(|(_, one)| rank(one) == wanted)
+            .collect();
         let blocks = if wanted == 1 { block.blocks() } else { &[] };
         if chosen.is_empty() && blocks.is_empty() {
             continue;
@@ -122,7 +153,11 @@ fn push_nested(text: &mut String, name: &str, one: &tfplugin::NestedBlock, depth
         (tfplugin::Nesting::Single, _) | (_, 1) => "block, at most one",
         _ => "block, repeatable",
     };
-    let _ = writeln!(text, "{indent}- `{name}` ({often}) {}", one.block.description());
+    let _ = writeln!(
+        text,
+        "{indent}- `{name}` ({often}) {}",
+        one.block.description()
+    );
     for (name, attribute) in one.block.attributes() {
         push_attribute(text, name, attribute, depth + 1);
     }
@@ -133,7 +168,11 @@ fn push_nested(text: &mut String, name: &str, one: &tfplugin::NestedBlock, depth
 
 fn push_attribute(text: &mut String, name: &str, one: &Attribute, depth: usize) {
     let indent = "  ".repeat(depth);
-    let mut notes = vec![if one.attributes().is_empty() { kind(one.kind()) } else { nested_kind(one.kind()) }];
+    let mut notes = vec![if one.attributes().is_empty() {
+        kind(one.kind())
+    } else {
+        nested_kind(one.kind())
+    }];
     if depth > 0 && one.is_required() {
         notes.push("required".to_owned());
     }
@@ -143,7 +182,12 @@ fn push_attribute(text: &mut String, name: &str, one: &Attribute, depth: usize) 
     if one.is_write_only() {
         notes.push("write-only".to_owned());
     }
-    let _ = writeln!(text, "{indent}- `{name}` ({}) {}", notes.join(", "), one.description());
+    let _ = writeln!(
+        text,
+        "{indent}- `{name}` ({}) {}",
+        notes.join(", "),
+        one.description()
+    );
     for (name, inner) in one.attributes() {
         push_attribute(text, name, inner, depth + 1);
     }
@@ -158,7 +202,12 @@ fn rank(one: &Attribute) -> u8 {
 }
 
 fn nested_kind(kind: &Type) -> String {
-    if matches!(kind, Type::List(_)) { "list of objects" } else { "object" }.to_owned()
+    if matches!(kind, Type::List(_)) {
+        "list of objects"
+    } else {
+        "object"
+    }
+    .to_owned()
 }
 
 fn kind(kind: &Type) -> String {
@@ -183,7 +232,8 @@ mod tests {
     fn the_pages_in_the_repository_are_what_the_schemas_say() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         for (name, text) in pages(&folder.join("examples")) {
-            let found = std::fs::read_to_string(folder.join("docs").join(&name)).unwrap_or_default();
+            let found =
+                std::fs::read_to_string(folder.join("docs").join(&name)).unwrap_or_default();
             assert_eq!(found, text, "docs/{name} is out of date: run `make docs`");
         }
     }

@@ -18,16 +18,28 @@ impl EphemeralResource<Configured> for Kubeconfig {
 
     fn schema(&self) -> Schema {
         let secret = |description: &str| Attribute::computed(Type::String, description).sensitive();
-        Schema::new("A cluster's credentials for one run of Terraform. They enter neither plan nor state.")
-            .attribute("cluster", Attribute::required(Type::String, "The cluster's name."))
-            .attribute("raw", secret("A whole kubeconfig."))
-            .attribute("host", Attribute::computed(Type::String, "URL of the Kubernetes API."))
-            .attribute("cluster_ca_certificate", secret("PEM."))
-            .attribute("client_certificate", secret("PEM."))
-            .attribute("client_key", secret("PEM."))
+        Schema::new(
+            "A cluster's credentials for one run of Terraform. They enter neither plan nor state.",
+        )
+        .attribute(
+            "cluster",
+            Attribute::required(Type::String, "The cluster's name."),
+        )
+        .attribute("raw", secret("A whole kubeconfig."))
+        .attribute(
+            "host",
+            Attribute::computed(Type::String, "URL of the Kubernetes API."),
+        )
+        .attribute("cluster_ca_certificate", secret("PEM."))
+        .attribute("client_certificate", secret("PEM."))
+        .attribute("client_key", secret("PEM."))
     }
 
-    async fn open(&self, operation: &Operation<Configured>, config: Value) -> Result<Opened, Diagnostics> {
+    async fn open(
+        &self,
+        operation: &Operation<Configured>,
+        config: Value,
+    ) -> Result<Opened, Diagnostics> {
         let work = async {
             let name = config.get("cluster").as_str().unwrap_or_default();
             let cx = operation.data.context(operation).await?;
@@ -39,7 +51,9 @@ impl EphemeralResource<Configured> for Kubeconfig {
             let observed = k3d::observe(&cx, name).await?.ok_or_else(missing)?;
             k3d::credentials(&cx, &observed).await?.ok_or_else(missing)
         };
-        let found = work.await.map_err(|error| diagnostics("Credentials cannot be read", &error))?;
+        let found = work
+            .await
+            .map_err(|error| diagnostics("Credentials cannot be read", &error))?;
         let mut result = config;
         for (name, text) in [
             ("raw", found.kubeconfig.to_yaml()),
@@ -50,6 +64,10 @@ impl EphemeralResource<Configured> for Kubeconfig {
         ] {
             result.set(name, Value::string(text));
         }
-        Ok(Opened { result, renew_at: None, private: Vec::new() })
+        Ok(Opened {
+            result,
+            renew_at: None,
+            private: Vec::new(),
+        })
     }
 }

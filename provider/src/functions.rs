@@ -48,7 +48,10 @@ impl Function for RegionCidrs {
                 argument: Some(argument),
             }
         };
-        let base = arguments.first().and_then(Value::as_str).unwrap_or_default();
+        let base = arguments
+            .first()
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let base = cidr::parse(base, &FieldPath::of("base")).map_err(at(0))?;
         let regions = arguments.get(1).map(texts).unwrap_or_default();
         let plan = cidr::plan_regions(base, &regions).map_err(|problem| {

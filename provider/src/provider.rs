@@ -39,7 +39,10 @@ impl Configured {
 
     /// A context for one operation; connects at the first call.
     pub(crate) async fn context(&self, operation: &Operation<Self>) -> Result<Context> {
-        let docker = self.connection.get_or_try_init(|| Docker::connect(&self.docker)).await?;
+        let docker = self
+            .connection
+            .get_or_try_init(|| Docker::connect(&self.docker))
+            .await?;
         Ok(Context::new(docker.clone()).with_cancel(operation.cancel.clone()))
     }
 }
@@ -114,7 +117,11 @@ impl Provider for Atlas {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let image = |name: &str, variable: &str, default: &str| {
             text(config.get("images").get(name))
-                .or_else(|| std::env::var(variable).ok().filter(|image| !image.is_empty()))
+                .or_else(|| {
+                    std::env::var(variable)
+                        .ok()
+                        .filter(|image| !image.is_empty())
+                })
                 .unwrap_or_else(|| default.to_owned())
         };
         Ok(Configured {
@@ -125,7 +132,11 @@ impl Provider for Atlas {
             },
             connection: OnceCell::new(),
             node_image: image("node", "ATLAS_NODE_IMAGE", NODE_IMAGE),
-            load_balancer_image: image("loadbalancer", "ATLAS_LOADBALANCER_IMAGE", LOAD_BALANCER_IMAGE),
+            load_balancer_image: image(
+                "loadbalancer",
+                "ATLAS_LOADBALANCER_IMAGE",
+                LOAD_BALANCER_IMAGE,
+            ),
         })
     }
 

@@ -13,7 +13,10 @@ const FORM: &str = "Write a duration such as 90s, 10m or 1h30m.";
 /// The block.
 pub(crate) fn block() -> Block {
     let attribute = |what: &str| {
-        Attribute::optional(Type::String, &format!("How long {what} may take, for instance `10m` (default)."))
+        Attribute::optional(
+            Type::String,
+            &format!("How long {what} may take, for instance `10m` (default)."),
+        )
     };
     Block::new("How long operations may take.")
         .attribute("create", attribute("creating"))
@@ -24,7 +27,10 @@ pub(crate) fn block() -> Block {
 
 /// What is wrong with the block.
 pub(crate) fn problems(config: &Value) -> Vec<Problem> {
-    let texts = config.get("timeouts").entries().filter_map(|(name, value)| Some((name, value.as_str()?)));
+    let texts = config
+        .get("timeouts")
+        .entries()
+        .filter_map(|(name, value)| Some((name, value.as_str()?)));
     texts
         .filter(|(_, text)| humantime::parse_duration(text).is_err())
         .map(|(name, text)| {
@@ -40,6 +46,8 @@ pub(crate) fn problems(config: &Value) -> Vec<Problem> {
 /// The context with the limit that the user gave to this operation.
 pub(crate) fn limit(cx: Context, state: &Value, operation: &str) -> Context {
     let given = state.get("timeouts").get(operation).as_str();
-    let limit = given.and_then(|text| humantime::parse_duration(text).ok()).unwrap_or(DEFAULT);
+    let limit = given
+        .and_then(|text| humantime::parse_duration(text).ok())
+        .unwrap_or(DEFAULT);
     cx.with_timeout(limit)
 }

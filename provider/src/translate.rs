@@ -31,10 +31,12 @@ pub(crate) fn push_problems(found: &mut Diagnostics, problems: &[Problem]) {
 }
 
 fn path(path: &FieldPath) -> AttributePath {
-    path.segments().iter().fold(AttributePath::root(), |path, segment| match segment {
-        Segment::Name(name) => path.attribute(name),
-        Segment::Index(index) => path.index(*index),
-    })
+    path.segments()
+        .iter()
+        .fold(AttributePath::root(), |path, segment| match segment {
+            Segment::Name(name) => path.attribute(name),
+            Segment::Index(index) => path.index(*index),
+        })
 }
 
 /// Reads values and collects what is wrong with them. Unknown values read as unset.
@@ -48,7 +50,9 @@ impl Reader {
     /// A network.
     pub(crate) fn network(&mut self, value: &Value, path: &FieldPath) -> Option<Ipv4Net> {
         let text = value.as_str()?;
-        cidr::parse(text, path).map_err(|problem| self.problems.push(problem)).ok()
+        cidr::parse(text, path)
+            .map_err(|problem| self.problems.push(problem))
+            .ok()
     }
 
     /// An address.
@@ -56,7 +60,11 @@ impl Reader {
         let text = value.as_str()?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            self.refuse(path, format!("{text:?} is no IP address."), "Write it as in 127.0.0.1.");
+            self.refuse(
+                path,
+                format!("{text:?} is no IP address."),
+                "Write it as in 127.0.0.1.",
+            );
         }
         parsed
     }
@@ -68,7 +76,9 @@ impl Reader {
         path: &FieldPath,
         remedy: &str,
     ) -> Option<T> {
-        let Value::Number(number) = value else { return None };
+        let Value::Number(number) = value else {
+            return None;
+        };
         let parsed = number.as_i64().and_then(|number| T::try_from(number).ok());
         if parsed.is_none() {
             self.refuse(path, format!("{number} is not possible."), remedy);
@@ -78,13 +88,19 @@ impl Reader {
 
     /// Adds a refusal.
     pub(crate) fn refuse(&mut self, path: &FieldPath, message: impl Into<String>, remedy: &str) {
-        self.problems.push(Problem::new(path.clone(), message, remedy));
+        self.problems
+            .push(Problem::new(path.clone(), message, remedy));
     }
 }
 
 /// The texts of a list; unknown elements are left out.
 pub(crate) fn texts(value: &Value) -> Vec<String> {
-    value.elements().iter().filter_map(Value::as_str).map(str::to_owned).collect()
+    value
+        .elements()
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A list of texts; null where it is empty.
@@ -101,7 +117,12 @@ pub(crate) fn text_map(texts: &BTreeMap<String, String>) -> Value {
     if texts.is_empty() {
         Value::Null
     } else {
-        Value::Map(texts.iter().map(|(key, text)| (key.clone(), Value::string(text))).collect())
+        Value::Map(
+            texts
+                .iter()
+                .map(|(key, text)| (key.clone(), Value::string(text)))
+                .collect(),
+        )
     }
 }
 

@@ -130,10 +130,10 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
             .exec(
                 "far",
                 &[
+                    "timeout",
+                    "3",
                     "wget",
                     "-q",
-                    "-T",
-                    "2",
                     "-O",
                     "-",
                     &format!("http://{near}/")

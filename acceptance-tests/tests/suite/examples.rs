@@ -16,8 +16,13 @@ fn examples() -> Result<Vec<PathBuf>> {
     let (mut found, mut below) = (Vec::new(), vec![folder()]);
     while let Some(folder) = below.pop() {
         let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-        let paths: Vec<PathBuf> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-        if paths.iter().any(|path| path.extension().is_some_and(|extension| extension == "tf")) {
+        let paths: Vec<PathBuf> = entries
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()?;
+        if paths
+            .iter()
+            .any(|path| path.extension().is_some_and(|extension| extension == "tf"))
+        {
             found.push(folder);
         }
         below.extend(paths.into_iter().filter(|path| path.is_dir()));
@@ -28,11 +33,15 @@ fn examples() -> Result<Vec<PathBuf>> {
 
 /// The text of an example's files, without the declaration of the provider, which the harness has.
 fn text(example: &Path) -> Result<String> {
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(example)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    let mut files: Vec<PathBuf> = fs::read_dir(example)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_>>()?;
     files.retain(|path| path.extension().is_some_and(|extension| extension == "tf"));
     files.sort();
-    let texts: Vec<String> = files.iter().map(fs::read_to_string).collect::<Result<_, _>>()?;
+    let texts: Vec<String> = files
+        .iter()
+        .map(fs::read_to_string)
+        .collect::<Result<_, _>>()?;
     Ok(without_block(&texts.join("\n"), "terraform {"))
 }
 
@@ -56,7 +65,11 @@ fn every_example_is_valid() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let terraform = sandbox.terraform()?;
     let examples = examples()?;
-    ensure!(!examples.is_empty(), "there is no example in {}", folder().display());
+    ensure!(
+        !examples.is_empty(),
+        "there is no example in {}",
+        folder().display()
+    );
     for example in examples {
         let text = text(&example)?;
         if Settings::get()?.is_opentofu() && text.contains("ephemeral ") {

@@ -64,7 +64,7 @@ pub(crate) fn cluster_ip(kubectl: &Kubectl, name: &str) -> Result<String> {
 pub(crate) fn fetch_from_pod(kubectl: &Kubectl, pod: &str, host: &str, page: &str) -> Result<()> {
     let url = format!("http://{host}/");
     eventually(SETTLE, || {
-        let got = kubectl.exec(pod, &["wget", "-q", "-T", "3", "-O", "-", &url])?;
+        let got = kubectl.exec(pod, &["timeout", "5", "wget", "-q", "-O", "-", &url])?;
         ensure!(got.trim() == page, "{url} gave {got:?}, not {page:?}");
         Ok(())
     })

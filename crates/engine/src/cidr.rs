@@ -10,7 +10,7 @@ use crate::path::FieldPath;
 
 /// How many regions one base network is cut into by [`plan_regions`]. Fixed, so that adding a
 /// region never moves another.
-pub const REGIONS: u32 = 16;
+pub const REGIONS: u8 = 16;
 
 /// Parses an IPv4 network in CIDR form whose host bits are zero.
 pub fn parse(text: &str, path: &FieldPath) -> Result<Ipv4Net, Problem> {
@@ -71,14 +71,14 @@ pub fn plan_regions(
             "Give a /16 or larger, for instance 10.64.0.0/12.",
         ));
     }
-    if regions.len() > REGIONS as usize {
+    if regions.len() > usize::from(REGIONS) {
         return Err(Problem::new(
             FieldPath::of("regions"),
             format!("{} regions do not fit.", regions.len()),
             format!("At most {REGIONS} regions share one base network."),
         ));
     }
-    let block = base.prefix_len() + REGIONS.trailing_zeros() as u8;
+    let block = base.prefix_len() + REGIONS.ilog2().to_le_bytes()[0];
     let blocks = base.subnets(block).into_iter().flatten();
     let mut plan = BTreeMap::new();
     for (region, block) in regions.iter().zip(blocks) {
@@ -90,7 +90,17 @@ pub fn plan_regions(
         else {
             continue;
         };
-        if plan.insert(region.clone(), RegionCidrs { nodes, services, pods }).is_some() {
+        if plan
+            .insert(
+                region.clone(),
+                RegionCidrs {
+                    nodes,
+                    services,
+                    pods,
+                },
+            )
+            .is_some()
+        {
             return Err(Problem::new(
                 FieldPath::of("regions"),
                 format!("{region:?} is named twice."),
@@ -132,7 +142,10 @@ mod tests {
         let one = plan_regions(net("10.64.0.0/12"), &["us".into()]).unwrap();
         let two = plan_regions(net("10.64.0.0/12"), &["us".into(), "eu".into()]).unwrap();
         assert_eq!(one["us"], two["us"]);
-        let all: Vec<_> = two.values().flat_map(|r| [r.nodes, r.services, r.pods]).collect();
+        let all: Vec<_> = two
+            .values()
+            .flat_map(|r| [r.nodes, r.services, r.pods])
+            .collect();
         for (i, a) in all.iter().enumerate() {
             for b in &all[i + 1..] {
                 assert!(!overlap(*a, *b), "{a} and {b}");

@@ -26,7 +26,12 @@ pub struct Context {
 impl Context {
     /// A context without time limit or listener, cancelled by nobody.
     pub fn new(docker: Docker) -> Self {
-        Self { docker, cancel: CancellationToken::new(), progress: None, deadline: None }
+        Self {
+            docker,
+            cancel: CancellationToken::new(),
+            progress: None,
+            deadline: None,
+        }
     }
 
     /// The same, stopped when `cancel` is.
@@ -60,11 +65,7 @@ impl Context {
 
     /// Runs `work` until it ends, the user stops it or the time is up. `doing` completes the
     /// sentence "stopped while …".
-    pub async fn guard<T>(
-        &self,
-        doing: &str,
-        work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
+    pub async fn guard<T>(&self, doing: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
         let expired = async {
             match self.deadline {
                 Some((at, _)) => tokio::time::sleep_until(at).await,

@@ -23,7 +23,11 @@ pub struct Problem {
 impl Problem {
     /// A problem at `path`.
     pub fn new(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { path, message: message.into(), remedy: remedy.into() }
+        Self {
+            path,
+            message: message.into(),
+            remedy: remedy.into(),
+        }
     }
 }
 
@@ -119,7 +123,9 @@ pub enum Error {
     },
 
     /// The user stopped the operation.
-    #[error("stopped while {during}. What was made is left in place; the next apply goes on from here")]
+    #[error(
+        "stopped while {during}. What was made is left in place; the next apply goes on from here"
+    )]
     Cancelled {
         /// What was under way.
         during: String,
@@ -204,11 +210,19 @@ impl Error {
 
 /// `Ok` where nothing was found wrong, all problems in one error otherwise.
 pub fn refuse(problems: Vec<Problem>) -> Result<()> {
-    if problems.is_empty() { Ok(()) } else { Err(Error::Invalid(problems)) }
+    if problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Invalid(problems))
+    }
 }
 
 fn join(problems: &[Problem]) -> String {
-    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    problems
+        .iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 fn seconds(duration: Duration) -> String {

@@ -74,18 +74,29 @@ impl Kubeconfig {
 
     /// The kubeconfig that a server wrote (one cluster, user and context named `default`), with
     /// k3d's names and the endpoint that is published.
-    pub(crate) fn of_node(bytes: &[u8], cluster: &str, endpoint: &str) -> Result<Credentials, String> {
+    pub(crate) fn of_node(
+        bytes: &[u8],
+        cluster: &str,
+        endpoint: &str,
+    ) -> Result<Credentials, String> {
         let found = Self::parse(&String::from_utf8_lossy(bytes))?;
         let name = format!("k3d-{cluster}");
         let user = format!("admin@{name}");
         let entry = |items: &[Mapping], key: &str| {
-            items.first().and_then(|item| item.get(key)).and_then(Value::as_mapping).cloned()
+            items
+                .first()
+                .and_then(|item| item.get(key))
+                .and_then(Value::as_mapping)
+                .cloned()
         };
         let mut cluster_entry = entry(&found.clusters, "cluster").ok_or("it has no cluster")?;
         let user_entry = entry(&found.users, "user").ok_or("it has no user")?;
         cluster_entry.insert("server".into(), endpoint.into());
         let pem = |item: &Mapping, key: &str| -> Result<String, String> {
-            let data = item.get(key).and_then(Value::as_str).ok_or(format!("it has no {key}"))?;
+            let data = item
+                .get(key)
+                .and_then(Value::as_str)
+                .ok_or(format!("it has no {key}"))?;
             decode(data).ok_or(format!("{key} is not base64"))
         };
         let credentials = (
@@ -126,7 +137,10 @@ impl Kubeconfig {
             (&mut self.contexts, &other.contexts),
         ] {
             for item in theirs {
-                match mine.iter_mut().find(|known| name_of(known) == name_of(item)) {
+                match mine
+                    .iter_mut()
+                    .find(|known| name_of(known) == name_of(item))
+                {
                     Some(known) => known.clone_from(item),
                     None => mine.push(item.clone()),
                 }
@@ -167,7 +181,9 @@ fn name_of(item: &Mapping) -> Option<&str> {
 
 fn decode(text: &str) -> Option<String> {
     use base64::Engine as _;
-    let bytes = base64::engine::general_purpose::STANDARD.decode(text.trim()).ok()?;
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(text.trim())
+        .ok()?;
     String::from_utf8(bytes).ok()
 }
 
@@ -197,7 +213,9 @@ pub fn default_path() -> Result<PathBuf> {
 
 /// Whether the file holds exactly this cluster's entries, and switched to it where asked.
 pub fn is_merged(path: &Path, config: &Kubeconfig, switch: bool) -> Result<bool> {
-    let Some(found) = read(path)? else { return Ok(false) };
+    let Some(found) = read(path)? else {
+        return Ok(false);
+    };
     let mut merged = found.clone();
     merged.merge(config, switch);
     Ok(merged == found)
@@ -208,12 +226,18 @@ pub fn merge_into(path: &Path, config: &Kubeconfig, switch: bool) -> Result<()> 
     let mut merged = read(path)?.unwrap_or_else(Kubeconfig::empty);
     let before = merged.clone();
     merged.merge(config, switch);
-    if merged == before { Ok(()) } else { write(path, &merged) }
+    if merged == before {
+        Ok(())
+    } else {
+        write(path, &merged)
+    }
 }
 
 /// Takes a cluster's entries out of the file; a file that holds nothing else is removed.
 pub fn remove_from(path: &Path, cluster: &str) -> Result<()> {
-    let Some(mut config) = read(path)? else { return Ok(()) };
+    let Some(mut config) = read(path)? else {
+        return Ok(());
+    };
     let before = config.clone();
     config.drop_cluster(cluster);
     if config == before {
@@ -229,7 +253,10 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>> {
     match fs::read_to_string(path) {
         Ok(text) => Kubeconfig::parse(&text)
             .map(Some)
-            .map_err(|reason| Error::Kubeconfig { path: path.to_owned(), reason }),
+            .map_err(|reason| Error::Kubeconfig {
+                path: path.to_owned(),
+                reason,
+            }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(path, &error)),
     }
@@ -237,12 +264,17 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>> {
 
 fn write(path: &Path, config: &Kubeconfig) -> Result<()> {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let attempt = || -> std::io::Result<()> {
         fs::create_dir_all(folder)?;
-        let mut file = tempfile::Builder::new().prefix(".kubeconfig-").tempfile_in(folder)?;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o600))?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".kubeconfig-")
+            .tempfile_in(folder)?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(config.to_yaml().as_bytes())?;
         file.as_file().sync_all()?;
         file.persist(&target).map_err(|error| error.error)?;
@@ -252,7 +284,10 @@ fn write(path: &Path, config: &Kubeconfig) -> Result<()> {
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::Kubeconfig { path: path.to_owned(), reason: error.to_string() }
+    Error::Kubeconfig {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -266,13 +301,20 @@ mod tests {
         context:\n    cluster: default\n    user: default\ncurrent-context: default\n";
 
     fn config(cluster: &str) -> Kubeconfig {
-        Kubeconfig::of_node(NODE.as_bytes(), cluster, "https://127.0.0.1:7443").unwrap().kubeconfig
+        Kubeconfig::of_node(NODE.as_bytes(), cluster, "https://127.0.0.1:7443")
+            .unwrap()
+            .kubeconfig
     }
 
     #[test]
     fn a_nodes_kubeconfig_gets_k3ds_names_and_the_published_endpoint() {
         let text = config("demo").to_yaml();
-        for part in ["name: k3d-demo", "user: admin@k3d-demo", "server: https://127.0.0.1:7443", "current-context: k3d-demo"] {
+        for part in [
+            "name: k3d-demo",
+            "user: admin@k3d-demo",
+            "server: https://127.0.0.1:7443",
+            "current-context: k3d-demo",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
     }
@@ -286,7 +328,10 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert!(text.contains("k3d-one") && text.contains("k3d-two"));
         assert!(text.contains("current-context: k3d-one"));
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o600
+        );
         assert!(is_merged(&path, &config("two"), false).unwrap());
         assert!(!is_merged(&path, &config("two"), true).unwrap());
     }
@@ -308,7 +353,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
         fs::write(&path, "users: {secret-key: [").unwrap();
-        let text = merge_into(&path, &config("one"), true).unwrap_err().to_string();
-        assert!(text.contains("is no kubeconfig") && !text.contains("secret-key"), "{text}");
+        let text = merge_into(&path, &config("one"), true)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            text.contains("is no kubeconfig") && !text.contains("secret-key"),
+            "{text}"
+        );
     }
 }

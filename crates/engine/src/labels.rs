@@ -59,5 +59,8 @@ pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
 
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }

@@ -50,7 +50,12 @@ impl Diagnostics {
         detail: impl Into<String>,
     ) {
         let (summary, detail) = (summary.into(), detail.into());
-        self.0.push(Diagnostic { severity: Severity::Error, summary, detail, path });
+        self.0.push(Diagnostic {
+            severity: Severity::Error,
+            summary,
+            detail,
+            path,
+        });
     }
 
     /// Adds a warning.
@@ -61,7 +66,12 @@ impl Diagnostics {
         detail: impl Into<String>,
     ) {
         let (summary, detail) = (summary.into(), detail.into());
-        self.0.push(Diagnostic { severity: Severity::Warning, summary, detail, path });
+        self.0.push(Diagnostic {
+            severity: Severity::Warning,
+            summary,
+            detail,
+            path,
+        });
     }
 
     /// Adds all messages of another.

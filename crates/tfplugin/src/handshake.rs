@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 use tonic::{Request, Response, Status};
 
+use crate::logging;
 use crate::proto::health::health_check_response::ServingStatus;
 use crate::proto::health::health_server::{Health, HealthServer};
 use crate::proto::health::{HealthCheckRequest, HealthCheckResponse};
@@ -31,7 +32,6 @@ use crate::proto::tfplugin6::provider_server::ProviderServer;
 use crate::provider::Provider;
 use crate::server::Server;
 use crate::tls::Identity;
-use crate::logging;
 
 const COOKIE_NAME: &str = "TF_PLUGIN_MAGIC_COOKIE";
 const COOKIE: &str = "d602bf8f470bc67ca7faa0386276bbdd4330efaf76d1a219cb4d6991ca9872b2";
@@ -48,7 +48,9 @@ const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 /// mode: with `-debug` as the only argument it serves on a socket of its own without TLS, and prints
 /// what to put into `TF_REATTACH_PROVIDERS`.
 pub async fn serve<P: Provider>(address: &str, provider: P) -> ExitCode {
-    let debug = std::env::args().nth(1).is_some_and(|word| word == "-debug" || word == "--debug");
+    let debug = std::env::args()
+        .nth(1)
+        .is_some_and(|word| word == "-debug" || word == "--debug");
     let result = if debug {
         serve_debug(address, provider).await
     } else {
@@ -97,9 +99,14 @@ impl Settings {
         Ok(Self {
             client_certificate,
             tcp: tcp.then(|| {
-                (port("PLUGIN_MIN_PORT").unwrap_or(10_000), port("PLUGIN_MAX_PORT").unwrap_or(25_000))
+                (
+                    port("PLUGIN_MIN_PORT").unwrap_or(10_000),
+                    port("PLUGIN_MAX_PORT").unwrap_or(25_000),
+                )
             }),
-            socket_folder: env("PLUGIN_UNIX_SOCKET_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from),
+            socket_folder: env("PLUGIN_UNIX_SOCKET_DIR")
+                .filter(|dir| !dir.is_empty())
+                .map(PathBuf::from),
         })
     }
 }
@@ -113,26 +120,26 @@ async fn serve_plugin<P: Provider>(settings: Settings, provider: P) -> Result<()
     let stop = Stop::default();
     let (sender, incoming) = tokio::sync::mpsc::channel(16);
     // Kept until the end: dropping it removes the socket.
-    let _folder = match settings.tcp {
-        Some((lowest, highest)) => {
-            let listener = bind_tcp(lowest, highest).await?;
-            let at = listener.local_addr().map_err(|error| error.to_string())?;
-            announce(&format!("1|{PROTOCOL}|tcp|{at}|grpc|{certificate}"))?;
-            tokio::spawn(accept(acceptor, sender, stop.clone(), async move || {
-                listener.accept().await.map(|(stream, _)| stream)
-            }));
-            None
-        }
-        None => {
-            let folder = socket_folder(settings.socket_folder)?;
-            let path = folder.path().join("plugin");
-            let listener = bind_unix(&path)?;
-            announce(&format!("1|{PROTOCOL}|unix|{}|grpc|{certificate}", path.display()))?;
-            tokio::spawn(accept(acceptor, sender, stop.clone(), async move || {
-                listener.accept().await.map(|(stream, _)| stream)
-            }));
-            Some(folder)
-        }
+    let _folder = if let Some((lowest, highest)) = settings.tcp {
+        let listener = bind_tcp(lowest, highest).await?;
+        let at = listener.local_addr().map_err(|error| error.to_string())?;
+        announce(&format!("1|{PROTOCOL}|tcp|{at}|grpc|{certificate}"))?;
+        tokio::spawn(accept(acceptor, sender, stop.clone(), async move || {
+            listener.accept().await.map(|(stream, _)| stream)
+        }));
+        None
+    } else {
+        let folder = socket_folder(settings.socket_folder)?;
+        let path = folder.path().join("plugin");
+        let listener = bind_unix(&path)?;
+        announce(&format!(
+            "1|{PROTOCOL}|unix|{}|grpc|{certificate}",
+            path.display()
+        ))?;
+        tokio::spawn(accept(acceptor, sender, stop.clone(), async move || {
+            listener.accept().await.map(|(stream, _)| stream)
+        }));
+        Some(folder)
     };
     run(provider, ReceiverStream::new(incoming), stop).await
 }
@@ -155,7 +162,9 @@ async fn serve_debug<P: Provider>(address: &str, provider: P) -> Result<(), Stri
     let ending = stop.clone();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            if ending.shutdown.is_cancelled() || sender.send(Ok(Connection(Box::new(stream)))).await.is_err() {
+            if ending.shutdown.is_cancelled()
+                || sender.send(Ok(Connection(Box::new(stream)))).await.is_err()
+            {
                 break;
             }
         }
@@ -241,7 +250,9 @@ async fn accept<S>(
 
 fn announce(line: &str) -> Result<(), String> {
     let mut out = io::stdout();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| format!("standard output: {error}"))
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .map_err(|error| format!("standard output: {error}"))
 }
 
 fn socket_folder(parent: Option<PathBuf>) -> Result<tempfile::TempDir, String> {
@@ -255,7 +266,8 @@ fn socket_folder(parent: Option<PathBuf>) -> Result<tempfile::TempDir, String> {
 }
 
 fn bind_unix(path: &std::path::Path) -> Result<UnixListener, String> {
-    let listener = UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let listener =
+        UnixListener::bind(path).map_err(|error| format!("{}: {error}", path.display()))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
         .map_err(|error| format!("{}: {error}", path.display()))?;
     Ok(listener)
@@ -304,7 +316,9 @@ impl Health for Serving {
         &self,
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
-        Ok(Response::new(HealthCheckResponse { status: ServingStatus::Serving.into() }))
+        Ok(Response::new(HealthCheckResponse {
+            status: ServingStatus::Serving.into(),
+        }))
     }
 }
 
@@ -320,7 +334,10 @@ impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> Self::ConnectInfo {
-        TcpConnectInfo { local_addr: None, remote_addr: None }
+        TcpConnectInfo {
+            local_addr: None,
+            remote_addr: None,
+        }
     }
 }
 
@@ -359,8 +376,10 @@ mod tests {
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> Result<Settings, String> {
-        let all: BTreeMap<String, String> =
-            pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let all: BTreeMap<String, String> = pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect();
         Settings::from_env(|name| all.get(name).cloned())
     }
 
@@ -377,7 +396,11 @@ mod tests {
 
     #[test]
     fn an_older_protocol_is_refused() {
-        let env = [(COOKIE_NAME, COOKIE), ("PLUGIN_PROTOCOL_VERSIONS", "5"), ("PLUGIN_CLIENT_CERT", "x")];
+        let env = [
+            (COOKIE_NAME, COOKIE),
+            ("PLUGIN_PROTOCOL_VERSIONS", "5"),
+            ("PLUGIN_CLIENT_CERT", "x"),
+        ];
         assert!(settings(&env).is_err_and(|text| text.contains("protocol 6")));
     }
 }

@@ -11,7 +11,9 @@ use tracing_subscriber::registry::LookupSpan;
 
 /// Sends this process's events to Terraform.
 pub(crate) fn start() {
-    let Some(level) = level(|name| std::env::var(name).ok()) else { return };
+    let Some(level) = level(|name| std::env::var(name).ok()) else {
+        return;
+    };
     let subscriber = tracing_subscriber::registry().with(Hclog { level });
     // A second call, as in tests, keeps the first.
     let _ = tracing::subscriber::set_global_default(subscriber);
@@ -38,18 +40,28 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Hclog {
     fn on_event(&self, event: &Event<'_>, _context: Context<'_, S>) {
         let meta = event.metadata();
         // Libraries underneath speak only where they are in trouble.
-        let own = meta.target().starts_with("atlas") || meta.target().starts_with("tfplugin")
+        let own = meta.target().starts_with("atlas")
+            || meta.target().starts_with("tfplugin")
             || meta.target().starts_with("terraform_provider");
         if *meta.level() > self.level || (!own && *meta.level() > Level::WARN) {
             return;
         }
         let mut line = serde_json::Map::new();
-        let mut fields = Fields { message: String::new(), rest: &mut line };
+        let mut fields = Fields {
+            message: String::new(),
+            rest: &mut line,
+        };
         event.record(&mut fields);
         let message = fields.message;
-        line.insert("@level".into(), meta.level().to_string().to_lowercase().into());
+        line.insert(
+            "@level".into(),
+            meta.level().to_string().to_lowercase().into(),
+        );
         line.insert("@message".into(), message.into());
-        line.insert("@module".into(), format!("provider.{}", meta.target().replace("::", ".")).into());
+        line.insert(
+            "@module".into(),
+            format!("provider.{}", meta.target().replace("::", ".")).into(),
+        );
         let time = humantime::format_rfc3339_micros(std::time::SystemTime::now());
         line.insert("@timestamp".into(), time.to_string().into());
         // Nobody is left to tell where standard error is gone.
@@ -67,7 +79,8 @@ impl Visit for Fields<'_> {
         if field.name() == "message" {
             let _ = write!(self.message, "{value:?}");
         } else {
-            self.rest.insert(field.name().to_owned(), format!("{value:?}").into());
+            self.rest
+                .insert(field.name().to_owned(), format!("{value:?}").into());
         }
     }
 }

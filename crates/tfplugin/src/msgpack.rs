@@ -24,6 +24,10 @@ fn length(number: usize) -> u32 {
 }
 
 /// Writing into memory does not fail, so results of single writes are dropped.
+#[allow(
+    clippy::match_same_arms,
+    reason = "null is one thing, a misfit another"
+)]
 fn put(bytes: &mut Vec<u8>, value: &Value, kind: &Type) {
     match (value, kind) {
         (Value::Null, _) => drop(write::write_nil(bytes)),
@@ -38,7 +42,9 @@ fn put(bytes: &mut Vec<u8>, value: &Value, kind: &Type) {
         (Value::String(text), _) => drop(write::write_str(bytes, text)),
         (Value::List(elements), Type::List(kind) | Type::Set(kind)) => {
             drop(write::write_array_len(bytes, length(elements.len())));
-            elements.iter().for_each(|element| put(bytes, element, kind));
+            for element in elements {
+                put(bytes, element, kind);
+            }
         }
         (Value::List(elements), Type::Tuple(kinds)) => {
             drop(write::write_array_len(bytes, length(kinds.len())));
@@ -71,8 +77,9 @@ fn put_number(bytes: &mut Vec<u8>, number: &Number) {
         drop(write::write_sint(bytes, integer));
     } else if let Ok(integer) = text.parse::<u64>() {
         drop(write::write_uint(bytes, integer));
-    } else if let Some(float) =
-        number.as_f64().filter(|float| float.is_finite() && Number::from(*float).to_string() == text)
+    } else if let Some(float) = number
+        .as_f64()
+        .filter(|float| float.is_finite() && Number::from(*float).to_string() == text)
     {
         drop(write::write_f64(bytes, float));
     } else {
@@ -98,7 +105,10 @@ const DEEPEST: usize = 128;
 
 fn peek(input: &Input<'_>) -> Result<Marker, String> {
     let position = usize::try_from(input.position()).unwrap_or(usize::MAX);
-    let byte = input.get_ref().get(position).ok_or("the value ends early")?;
+    let byte = input
+        .get_ref()
+        .get(position)
+        .ok_or("the value ends early")?;
     Ok(Marker::from_u8(*byte))
 }
 
@@ -111,8 +121,14 @@ fn get(input: &mut Input<'_>, kind: &Type, depth: usize) -> Result<Value, String
             read::read_nil(input).map_err(text)?;
             return Ok(Value::Null);
         }
-        Marker::FixExt1 | Marker::FixExt2 | Marker::FixExt4 | Marker::FixExt8 | Marker::FixExt16
-        | Marker::Ext8 | Marker::Ext16 | Marker::Ext32 => {
+        Marker::FixExt1
+        | Marker::FixExt2
+        | Marker::FixExt4
+        | Marker::FixExt8
+        | Marker::FixExt16
+        | Marker::Ext8
+        | Marker::Ext16
+        | Marker::Ext32 => {
             let meta = read::read_ext_meta(input).map_err(text)?;
             skip(input, meta.size)?;
             return if matches!(meta.typeid, 0 | 12) {
@@ -139,26 +155,39 @@ fn get(input: &mut Input<'_>, kind: &Type, depth: usize) -> Result<Value, String
         }
         Type::List(kind) | Type::Set(kind) => {
             let count = read::read_array_len(input).map_err(text)?;
-            (0..count).map(|_| get(input, kind, depth + 1)).collect::<Result<_, _>>().map(Value::List)
+            (0..count)
+                .map(|_| get(input, kind, depth + 1))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
         }
         Type::Tuple(kinds) => {
             if read::read_array_len(input).map_err(text)? != length(kinds.len()) {
                 return Err("a tuple has another length".to_owned());
             }
-            kinds.iter().map(|kind| get(input, kind, depth + 1)).collect::<Result<_, _>>().map(Value::List)
+            kinds
+                .iter()
+                .map(|kind| get(input, kind, depth + 1))
+                .collect::<Result<_, _>>()
+                .map(Value::List)
         }
         Type::Map(kind) => {
             let count = read::read_map_len(input).map_err(text)?;
             let entries = (0..count).map(|_| Ok((string(input)?, get(input, kind, depth + 1)?)));
-            entries.collect::<Result<BTreeMap<_, _>, String>>().map(Value::Map)
+            entries
+                .collect::<Result<BTreeMap<_, _>, String>>()
+                .map(Value::Map)
         }
         Type::Object(kinds) => {
             let count = read::read_map_len(input).map_err(text)?;
-            let mut all: BTreeMap<String, Value> =
-                kinds.keys().map(|name| (name.clone(), Value::Null)).collect();
+            let mut all: BTreeMap<String, Value> = kinds
+                .keys()
+                .map(|name| (name.clone(), Value::Null))
+                .collect();
             for _ in 0..count {
                 let name = string(input)?;
-                let kind = kinds.get(&name).ok_or(format!("there is no attribute {name:?}"))?;
+                let kind = kinds
+                    .get(&name)
+                    .ok_or(format!("there is no attribute {name:?}"))?;
                 all.insert(name, get(input, kind, depth + 1)?);
             }
             Ok(Value::Map(all))
@@ -168,14 +197,18 @@ fn get(input: &mut Input<'_>, kind: &Type, depth: usize) -> Result<Value, String
 
 fn number(input: &mut Input<'_>) -> Result<Number, String> {
     match peek(input)? {
-        Marker::F32 => read::read_f32(input).map(|float| Number::from(f64::from(float))).map_err(text),
+        Marker::F32 => read::read_f32(input)
+            .map(|float| Number::from(f64::from(float)))
+            .map_err(text),
         Marker::F64 => read::read_f64(input).map(Number::from).map_err(text),
         Marker::U64 => read::read_u64(input).map(Number::from).map_err(text),
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
             let digits = string(input)?;
             Number::from_text(&digits).ok_or(format!("{digits:?} is no number"))
         }
-        _ => read::read_int::<i64, _>(input).map(Number::from).map_err(text),
+        _ => read::read_int::<i64, _>(input)
+            .map(Number::from)
+            .map_err(text),
     }
 }
 
@@ -223,7 +256,10 @@ mod tests {
             any::<u64>().prop_map(|number| (Type::Number, Value::Number(number.into()))),
             any::<f64>().prop_map(|number| (Type::Number, Value::Number(number.into()))),
             "[1-9][0-9]{25,40}".prop_map(|digits| {
-                (Type::Number, Value::Number(Number::from_text(&digits).unwrap()))
+                (
+                    Type::Number,
+                    Value::Number(Number::from_text(&digits).unwrap()),
+                )
             }),
             ".*".prop_map(|text| (Type::String, Value::String(text))),
             Just((Type::String, Value::Null)),
@@ -242,8 +278,14 @@ mod tests {
                 (Type::map(kind), Value::Map(BTreeMap::from([(key, value)])))
             }),
             proptest::collection::btree_map("[a-z]{1,6}", inner.clone(), 0..4).prop_map(|all| {
-                let kinds = all.iter().map(|(name, (kind, _))| (name.clone(), kind.clone())).collect();
-                let values = all.into_iter().map(|(name, (_, value))| (name, value)).collect();
+                let kinds = all
+                    .iter()
+                    .map(|(name, (kind, _))| (name.clone(), kind.clone()))
+                    .collect();
+                let values = all
+                    .into_iter()
+                    .map(|(name, (_, value))| (name, value))
+                    .collect();
                 (Type::Object(kinds), Value::Map(values))
             }),
             proptest::collection::vec(inner.clone(), 0..4).prop_map(|all| {
@@ -283,6 +325,9 @@ mod tests {
     #[test]
     fn a_missing_attribute_is_null() {
         let kind = Type::object([("a", Type::String)]);
-        assert_eq!(decode(&[0x80], &kind), Ok(Value::object([("a", Value::Null)])));
+        assert_eq!(
+            decode(&[0x80], &kind),
+            Ok(Value::object([("a", Value::Null)]))
+        );
     }
 }

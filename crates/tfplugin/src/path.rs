@@ -60,6 +60,8 @@ impl AttributePath {
                 }
             }),
         });
-        wire::AttributePath { steps: steps.collect() }
+        wire::AttributePath {
+            steps: steps.collect(),
+        }
     }
 }

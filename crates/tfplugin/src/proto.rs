@@ -1,5 +1,11 @@
 //! The wire's messages and services, generated from `proto/`. Public for tests that play Terraform.
-#![allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+#![allow(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    unreachable_pub,
+    reason = "generated"
+)]
 
 /// Terraform's provider protocol.
 pub mod tfplugin6 {

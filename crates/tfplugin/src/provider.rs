@@ -126,7 +126,11 @@ pub trait Resource<D: Send + Sync + 'static>: Send + Sync {
     async fn import(&self, operation: &Operation<D>, id: &str) -> Result<Value, Diagnostics>;
 
     /// Brings state of an older schema version to the present form, as JSON.
-    fn upgrade(&self, _version: i64, state: serde_json::Value) -> Result<serde_json::Value, Diagnostics> {
+    fn upgrade(
+        &self,
+        _version: i64,
+        state: serde_json::Value,
+    ) -> Result<serde_json::Value, Diagnostics> {
         Ok(state)
     }
 }

@@ -18,6 +18,7 @@ pub enum Nesting {
 
 /// An attribute.
 #[derive(Debug, Clone)]
+#[allow(clippy::struct_excessive_bools, reason = "the protocol's own flags")]
 pub struct Attribute {
     kind: Type,
     nested: Option<(Nesting, Vec<(String, Attribute)>)>,
@@ -45,46 +46,76 @@ impl Attribute {
 
     /// Must be set.
     pub fn required(kind: Type, description: &str) -> Self {
-        Self { required: true, ..Self::new(kind, description) }
+        Self {
+            required: true,
+            ..Self::new(kind, description)
+        }
     }
 
     /// May be set.
     pub fn optional(kind: Type, description: &str) -> Self {
-        Self { optional: true, ..Self::new(kind, description) }
+        Self {
+            optional: true,
+            ..Self::new(kind, description)
+        }
     }
 
     /// Is never set by the user.
     pub fn computed(kind: Type, description: &str) -> Self {
-        Self { computed: true, ..Self::new(kind, description) }
+        Self {
+            computed: true,
+            ..Self::new(kind, description)
+        }
     }
 
     /// May be set, and gets a value where it is not.
     pub fn optional_computed(kind: Type, description: &str) -> Self {
-        Self { optional: true, computed: true, ..Self::new(kind, description) }
+        Self {
+            optional: true,
+            computed: true,
+            ..Self::new(kind, description)
+        }
     }
 
     /// The same, never shown.
     #[must_use]
     pub fn sensitive(self) -> Self {
-        Self { sensitive: true, ..self }
+        Self {
+            sensitive: true,
+            ..self
+        }
     }
 
     /// The same, never stored: known only from the configuration.
     #[must_use]
     pub fn write_only(self) -> Self {
-        Self { write_only: true, ..self }
+        Self {
+            write_only: true,
+            ..self
+        }
     }
 
     /// The same, with attributes of its own.
     #[must_use]
     pub fn nested<const N: usize>(self, nesting: Nesting, of: [(&str, Self); N]) -> Self {
-        let of: Vec<(String, Self)> = of.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
-        let object = Type::Object(of.iter().map(|(name, one)| (name.clone(), one.kind.clone())).collect());
+        let of: Vec<(String, Self)> = of
+            .into_iter()
+            .map(|(name, one)| (name.to_owned(), one))
+            .collect();
+        let object = Type::Object(
+            of.iter()
+                .map(|(name, one)| (name.clone(), one.kind.clone()))
+                .collect(),
+        );
         let kind = match nesting {
             Nesting::Single => object,
             Nesting::List => Type::list(object),
         };
-        Self { kind, nested: Some((nesting, of)), ..self }
+        Self {
+            kind,
+            nested: Some((nesting, of)),
+            ..self
+        }
     }
 
     /// Its type.
@@ -129,17 +160,24 @@ impl Attribute {
 
     fn to_wire(&self, name: &str) -> wire::schema::Attribute {
         use wire::schema::object::NestingMode;
-        let nested = self.nested.as_ref().map(|(nesting, of)| wire::schema::Object {
-            attributes: of.iter().map(|(name, one)| one.to_wire(name)).collect(),
-            nesting: match nesting {
-                Nesting::Single => NestingMode::Single,
-                Nesting::List => NestingMode::List,
-            }
-            .into(),
-        });
+        let nested = self
+            .nested
+            .as_ref()
+            .map(|(nesting, of)| wire::schema::Object {
+                attributes: of.iter().map(|(name, one)| one.to_wire(name)).collect(),
+                nesting: match nesting {
+                    Nesting::Single => NestingMode::Single,
+                    Nesting::List => NestingMode::List,
+                }
+                .into(),
+            });
         wire::schema::Attribute {
             name: name.to_owned(),
-            r#type: if nested.is_some() { Vec::new() } else { self.kind.to_bytes() },
+            r#type: if nested.is_some() {
+                Vec::new()
+            } else {
+                self.kind.to_bytes()
+            },
             nested_type: nested,
             description: self.description.clone(),
             required: self.required,
@@ -164,7 +202,10 @@ pub struct Block {
 impl Block {
     /// An empty block.
     pub fn new(description: &str) -> Self {
-        Self { description: description.to_owned(), ..Self::default() }
+        Self {
+            description: description.to_owned(),
+            ..Self::default()
+        }
     }
 
     /// The same with one more attribute.
@@ -187,7 +228,14 @@ impl Block {
     }
 
     fn nested(mut self, name: &str, nesting: Nesting, max: i64, block: Self) -> Self {
-        self.blocks.push((name.to_owned(), NestedBlock { nesting, max, block }));
+        self.blocks.push((
+            name.to_owned(),
+            NestedBlock {
+                nesting,
+                max,
+                block,
+            },
+        ));
         self
     }
 
@@ -207,7 +255,10 @@ impl Block {
     }
 
     fn kind(&self) -> Type {
-        let attributes = self.attributes.iter().map(|(name, one)| (name.clone(), one.kind.clone()));
+        let attributes = self
+            .attributes
+            .iter()
+            .map(|(name, one)| (name.clone(), one.kind.clone()));
         let blocks = self.blocks.iter().map(|(name, one)| {
             let object = one.block.kind();
             let kind = match one.nesting {
@@ -223,7 +274,11 @@ impl Block {
         use wire::schema::nested_block::NestingMode;
         wire::schema::Block {
             version,
-            attributes: self.attributes.iter().map(|(name, one)| one.to_wire(name)).collect(),
+            attributes: self
+                .attributes
+                .iter()
+                .map(|(name, one)| one.to_wire(name))
+                .collect(),
             block_types: self
                 .blocks
                 .iter()
@@ -269,25 +324,37 @@ pub struct Schema {
 impl Schema {
     /// An empty schema, version 0.
     pub fn new(description: &str) -> Self {
-        Self { version: 0, block: Block::new(description) }
+        Self {
+            version: 0,
+            block: Block::new(description),
+        }
     }
 
     /// The same with one more attribute.
     #[must_use]
     pub fn attribute(self, name: &str, attribute: Attribute) -> Self {
-        Self { block: self.block.attribute(name, attribute), ..self }
+        Self {
+            block: self.block.attribute(name, attribute),
+            ..self
+        }
     }
 
     /// The same with one more block that may be there once.
     #[must_use]
     pub fn single(self, name: &str, block: Block) -> Self {
-        Self { block: self.block.single(name, block), ..self }
+        Self {
+            block: self.block.single(name, block),
+            ..self
+        }
     }
 
     /// The same with one more block that may repeat; at most `max` times where that is not 0.
     #[must_use]
     pub fn list(self, name: &str, max: i64, block: Block) -> Self {
-        Self { block: self.block.list(name, max, block), ..self }
+        Self {
+            block: self.block.list(name, max, block),
+            ..self
+        }
     }
 
     /// The type of a value that follows it.
@@ -297,11 +364,19 @@ impl Schema {
 
     /// A value in which every attribute is null and every repeating block is empty.
     pub fn empty(&self) -> Value {
-        let attributes = self.block.attributes.iter().map(|(name, _)| (name.clone(), Value::Null));
-        let blocks = self.block.blocks.iter().map(|(name, one)| match one.nesting {
-            Nesting::Single => (name.clone(), Value::Null),
-            Nesting::List => (name.clone(), Value::List(Vec::new())),
-        });
+        let attributes = self
+            .block
+            .attributes
+            .iter()
+            .map(|(name, _)| (name.clone(), Value::Null));
+        let blocks = self
+            .block
+            .blocks
+            .iter()
+            .map(|(name, one)| match one.nesting {
+                Nesting::Single => (name.clone(), Value::Null),
+                Nesting::List => (name.clone(), Value::List(Vec::new())),
+            });
         Value::Map(attributes.chain(blocks).collect::<BTreeMap<_, _>>())
     }
 
@@ -316,9 +391,11 @@ impl Schema {
 
     /// Write-only attributes that are set, by path.
     pub(crate) fn write_only_set(&self, config: &Value) -> Vec<AttributePath> {
-        let set = self.block.attributes.iter().filter(|(name, one)| {
-            one.write_only && !config.get(name).is_null()
-        });
+        let set = self
+            .block
+            .attributes
+            .iter()
+            .filter(|(name, one)| one.write_only && !config.get(name).is_null());
         set.map(|(name, _)| AttributePath::of(name)).collect()
     }
 
@@ -332,6 +409,9 @@ impl Schema {
     }
 
     pub(crate) fn to_wire(&self) -> wire::Schema {
-        wire::Schema { version: self.version, block: Some(self.block.to_wire(self.version)) }
+        wire::Schema {
+            version: self.version,
+            block: Some(self.block.to_wire(self.version)),
+        }
     }
 }

@@ -34,14 +34,26 @@ pub(crate) struct Server<P: Provider> {
 impl<P: Provider> Server<P> {
     pub(crate) fn new(provider: P, cancel: CancellationToken) -> Self {
         Self {
-            resources: provider.resources().into_iter().map(|one| (one.name(), one)).collect(),
-            data_sources: provider.data_sources().into_iter().map(|one| (one.name(), one)).collect(),
+            resources: provider
+                .resources()
+                .into_iter()
+                .map(|one| (one.name(), one))
+                .collect(),
+            data_sources: provider
+                .data_sources()
+                .into_iter()
+                .map(|one| (one.name(), one))
+                .collect(),
             ephemerals: provider
                 .ephemeral_resources()
                 .into_iter()
                 .map(|one| (one.name(), one))
                 .collect(),
-            functions: provider.functions().into_iter().map(|one| (one.name(), one)).collect(),
+            functions: provider
+                .functions()
+                .into_iter()
+                .map(|one| (one.name(), one))
+                .collect(),
             provider,
             data: RwLock::new(None),
             cancel,
@@ -49,22 +61,42 @@ impl<P: Provider> Server<P> {
     }
 
     fn operation(&self) -> Result<Operation<P::Data>, Diagnostics> {
-        let data = self.data.read().ok().and_then(|data| data.clone()).ok_or_else(|| {
-            Diagnostics::error("The provider is not configured", "Terraform asked it to work before.")
-        })?;
-        Ok(Operation { data, cancel: self.cancel.clone() })
+        let data = self
+            .data
+            .read()
+            .ok()
+            .and_then(|data| data.clone())
+            .ok_or_else(|| {
+                Diagnostics::error(
+                    "The provider is not configured",
+                    "Terraform asked it to work before.",
+                )
+            })?;
+        Ok(Operation {
+            data,
+            cancel: self.cancel.clone(),
+        })
     }
 
     fn resource(&self, name: &str) -> Result<&dyn Resource<P::Data>, Status> {
-        self.resources.get(name).map(AsRef::as_ref).ok_or_else(|| unknown("resource", name))
+        self.resources
+            .get(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| unknown("resource", name))
     }
 
     fn data_source(&self, name: &str) -> Result<&dyn DataSource<P::Data>, Status> {
-        self.data_sources.get(name).map(AsRef::as_ref).ok_or_else(|| unknown("data source", name))
+        self.data_sources
+            .get(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| unknown("data source", name))
     }
 
     fn ephemeral(&self, name: &str) -> Result<&dyn EphemeralResource<P::Data>, Status> {
-        self.ephemerals.get(name).map(AsRef::as_ref).ok_or_else(|| unknown("ephemeral resource", name))
+        self.ephemerals
+            .get(name)
+            .map(AsRef::as_ref)
+            .ok_or_else(|| unknown("ephemeral resource", name))
     }
 }
 
@@ -81,7 +113,9 @@ fn capabilities() -> wire::ServerCapabilities {
 }
 
 fn decode(value: Option<wire::DynamicValue>, kind: &Type) -> Result<Value, Status> {
-    let Some(value) = value else { return Ok(Value::Null) };
+    let Some(value) = value else {
+        return Ok(Value::Null);
+    };
     let decoded = if value.json.is_empty() {
         if value.msgpack.is_empty() {
             return Ok(Value::Null);
@@ -92,23 +126,34 @@ fn decode(value: Option<wire::DynamicValue>, kind: &Type) -> Result<Value, Statu
             .map_err(|error| error.to_string())
             .and_then(|found| json::decode(&found, kind))
     };
-    decoded.map_err(|reason| Status::invalid_argument(format!("a value does not follow the schema: {reason}")))
+    decoded.map_err(|reason| {
+        Status::invalid_argument(format!("a value does not follow the schema: {reason}"))
+    })
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "messages hold values as optional")]
 fn encode(value: &Value, kind: &Type) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue { msgpack: msgpack::encode(value, kind), json: Vec::new() })
+    Some(wire::DynamicValue {
+        msgpack: msgpack::encode(value, kind),
+        json: Vec::new(),
+    })
 }
 
 /// Runs an author's code; a panic in it becomes an error like any other.
 async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Diagnostics> {
-    AssertUnwindSafe(work).catch_unwind().await.map_err(|panic| {
-        let text = panic_text(panic.as_ref());
-        tracing::error!("panic: {text}");
-        Diagnostics::error(
-            "The provider has a bug",
-            format!("It stopped with: {text}. Please report this with the steps that led here."),
-        )
-    })
+    AssertUnwindSafe(work)
+        .catch_unwind()
+        .await
+        .map_err(|panic| {
+            let text = panic_text(panic.as_ref());
+            tracing::error!("panic: {text}");
+            Diagnostics::error(
+                "The provider has a bug",
+                format!(
+                    "It stopped with: {text}. Please report this with the steps that led here."
+                ),
+            )
+        })
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> String {
@@ -142,18 +187,28 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             data_sources: self
                 .data_sources
                 .keys()
-                .map(|name| DataSourceMetadata { type_name: owned(name) })
+                .map(|name| DataSourceMetadata {
+                    type_name: owned(name),
+                })
                 .collect(),
             resources: self
                 .resources
                 .keys()
-                .map(|name| ResourceMetadata { type_name: owned(name) })
+                .map(|name| ResourceMetadata {
+                    type_name: owned(name),
+                })
                 .collect(),
-            functions: self.functions.keys().map(|name| FunctionMetadata { name: owned(name) }).collect(),
+            functions: self
+                .functions
+                .keys()
+                .map(|name| FunctionMetadata { name: owned(name) })
+                .collect(),
             ephemeral_resources: self
                 .ephemerals
                 .keys()
-                .map(|name| EphemeralMetadata { type_name: owned(name) })
+                .map(|name| EphemeralMetadata {
+                    type_name: owned(name),
+                })
                 .collect(),
         }))
     }
@@ -195,8 +250,12 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         request: Request<wire::validate_provider_config::Request>,
     ) -> Answer<wire::validate_provider_config::Response> {
         let config = decode(request.into_inner().config, &self.provider.schema().kind())?;
-        let found = caught(self.provider.validate(&config)).await.unwrap_or_else(|bug| bug);
-        Ok(Response::new(wire::validate_provider_config::Response { diagnostics: found.into_wire() }))
+        let found = caught(self.provider.validate(&config))
+            .await
+            .unwrap_or_else(|bug| bug);
+        Ok(Response::new(wire::validate_provider_config::Response {
+            diagnostics: found.into_wire(),
+        }))
     }
 
     async fn validate_resource_config(
@@ -207,8 +266,12 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         let resource = self.resource(&request.type_name)?;
         let schema = resource.schema();
         let config = decode(request.config, &schema.kind())?;
-        let mut found = caught(resource.validate(&config)).await.unwrap_or_else(|bug| bug);
-        let allowed = request.client_capabilities.is_some_and(|one| one.write_only_attributes_allowed);
+        let mut found = caught(resource.validate(&config))
+            .await
+            .unwrap_or_else(|bug| bug);
+        let allowed = request
+            .client_capabilities
+            .is_some_and(|one| one.write_only_attributes_allowed);
         if !allowed {
             for path in schema.write_only_set(&config) {
                 found.push_error(
@@ -219,7 +282,9 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
                 );
             }
         }
-        Ok(Response::new(wire::validate_resource_config::Response { diagnostics: found.into_wire() }))
+        Ok(Response::new(wire::validate_resource_config::Response {
+            diagnostics: found.into_wire(),
+        }))
     }
 
     async fn validate_data_resource_config(
@@ -227,8 +292,15 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         request: Request<wire::validate_data_resource_config::Request>,
     ) -> Answer<wire::validate_data_resource_config::Response> {
         let request = request.into_inner();
-        decode(request.config, &self.data_source(&request.type_name)?.schema().kind())?;
-        Ok(Response::new(wire::validate_data_resource_config::Response { diagnostics: Vec::new() }))
+        decode(
+            request.config,
+            &self.data_source(&request.type_name)?.schema().kind(),
+        )?;
+        Ok(Response::new(
+            wire::validate_data_resource_config::Response {
+                diagnostics: Vec::new(),
+            },
+        ))
     }
 
     async fn upgrade_resource_state(
@@ -244,7 +316,11 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             .and_then(|raw| serde_json::from_slice(&raw.json).map_err(|error| error.to_string()))
             .map_err(|reason| Diagnostics::error("The stored state cannot be read", reason))
             .and_then(|found| {
-                if schema.version == request.version { Ok(found) } else { resource.upgrade(request.version, found) }
+                if schema.version == request.version {
+                    Ok(found)
+                } else {
+                    resource.upgrade(request.version, found)
+                }
             })
             .and_then(|found| {
                 json::decode(&found, &schema.kind())
@@ -274,7 +350,9 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             }
             Err(diagnostics) => diagnostics,
         };
-        Ok(Response::new(wire::configure_provider::Response { diagnostics: diagnostics.into_wire() }))
+        Ok(Response::new(wire::configure_provider::Response {
+            diagnostics: diagnostics.into_wire(),
+        }))
     }
 
     async fn read_resource(
@@ -325,7 +403,16 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
             let fallback = proposed.clone();
             let work = async {
                 let operation = self.operation()?;
-                Ok(resource.plan(&operation, PlanRequest { config, prior, proposed }).await)
+                Ok(resource
+                    .plan(
+                        &operation,
+                        PlanRequest {
+                            config,
+                            prior,
+                            proposed,
+                        },
+                    )
+                    .await)
             };
             tried(work).await.unwrap_or_else(|diagnostics| Planned {
                 state: fallback,
@@ -337,7 +424,11 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         schema.drop_write_only(&mut state);
         Ok(Response::new(wire::plan_resource_change::Response {
             planned_state: encode(&state, &kind),
-            requires_replace: planned.requires_replace.iter().map(AttributePath::to_wire).collect(),
+            requires_replace: planned
+                .requires_replace
+                .iter()
+                .map(AttributePath::to_wire)
+                .collect(),
             planned_private: request.prior_private,
             diagnostics: planned.diagnostics.into_wire(),
             legacy_type_system: false,
@@ -373,8 +464,9 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
                 (outcome.state, outcome.diagnostics)
             })
         };
-        let (mut state, diagnostics) =
-            tried(work).await.unwrap_or_else(|diagnostics| (before, diagnostics));
+        let (mut state, diagnostics) = tried(work)
+            .await
+            .unwrap_or_else(|diagnostics| (before, diagnostics));
         schema.drop_write_only(&mut state);
         Ok(Response::new(wire::apply_resource_change::Response {
             new_state: encode(&state, &kind),
@@ -417,7 +509,9 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         &self,
         _request: Request<wire::move_resource_state::Request>,
     ) -> Answer<wire::move_resource_state::Response> {
-        Err(Status::unimplemented("moving state between types is not announced"))
+        Err(Status::unimplemented(
+            "moving state between types is not announced",
+        ))
     }
 
     async fn read_data_source(
@@ -448,8 +542,15 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         request: Request<wire::validate_ephemeral_resource_config::Request>,
     ) -> Answer<wire::validate_ephemeral_resource_config::Response> {
         let request = request.into_inner();
-        decode(request.config, &self.ephemeral(&request.type_name)?.schema().kind())?;
-        Ok(Response::new(wire::validate_ephemeral_resource_config::Response { diagnostics: Vec::new() }))
+        decode(
+            request.config,
+            &self.ephemeral(&request.type_name)?.schema().kind(),
+        )?;
+        Ok(Response::new(
+            wire::validate_ephemeral_resource_config::Response {
+                diagnostics: Vec::new(),
+            },
+        ))
     }
 
     async fn open_ephemeral_resource(
@@ -509,10 +610,14 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         let ephemeral = self.ephemeral(&request.type_name)?;
         let work = async {
             let operation = self.operation()?;
-            ephemeral.close(&operation, &request.private.unwrap_or_default()).await
+            ephemeral
+                .close(&operation, &request.private.unwrap_or_default())
+                .await
         };
         let diagnostics = tried(work).await.err().unwrap_or_default();
-        Ok(Response::new(wire::close_ephemeral_resource::Response { diagnostics: diagnostics.into_wire() }))
+        Ok(Response::new(wire::close_ephemeral_resource::Response {
+            diagnostics: diagnostics.into_wire(),
+        }))
     }
 
     async fn get_functions(
@@ -534,8 +639,10 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         request: Request<wire::call_function::Request>,
     ) -> Answer<wire::call_function::Response> {
         let request = request.into_inner();
-        let function =
-            self.functions.get(request.name.as_str()).ok_or_else(|| unknown("function", &request.name))?;
+        let function = self
+            .functions
+            .get(request.name.as_str())
+            .ok_or_else(|| unknown("function", &request.name))?;
         let declared = function.signature();
         let arguments: Vec<Value> = request
             .arguments
@@ -572,7 +679,9 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
     ) -> Answer<wire::stop_provider::Response> {
         tracing::info!("Terraform asks to stop");
         self.cancel.cancel();
-        Ok(Response::new(wire::stop_provider::Response { error: String::new() }))
+        Ok(Response::new(wire::stop_provider::Response {
+            error: String::new(),
+        }))
     }
 }
 
@@ -593,7 +702,9 @@ fn signature(function: &dyn Function) -> wire::Function {
             })
             .collect(),
         variadic_parameter: None,
-        r#return: Some(wire::function::Return { r#type: declared.returns.to_bytes() }),
+        r#return: Some(wire::function::Return {
+            r#type: declared.returns.to_bytes(),
+        }),
         summary: declared.summary.to_owned(),
         description: declared.description.to_owned(),
         description_kind: markdown,

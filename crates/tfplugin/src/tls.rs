@@ -13,7 +13,8 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig, SignatureScheme,
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    SignatureScheme,
 };
 
 /// A server's TLS side: its configuration, and the certificate to announce.
@@ -33,7 +34,10 @@ impl Identity {
         let key = PrivateKeyDer::try_from(generated.signing_key.serialize_der())
             .map_err(|error| format!("making a key: {error}"))?;
         let provider = Arc::new(aws_lc_rs::default_provider());
-        let verifier = Arc::new(OneClient { allowed, provider: Arc::clone(&provider) });
+        let verifier = Arc::new(OneClient {
+            allowed,
+            provider: Arc::clone(&provider),
+        });
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
@@ -41,7 +45,10 @@ impl Identity {
             .with_single_cert(vec![certificate.clone()], key)
             .map_err(|error| error.to_string())?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { config: Arc::new(config), certificate })
+        Ok(Self {
+            config: Arc::new(config),
+            certificate,
+        })
     }
 }
 
@@ -65,7 +72,9 @@ impl ClientCertVerifier for OneClient {
         if *presented == self.allowed {
             Ok(ClientCertVerified::assertion())
         } else {
-            Err(Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure))
+            Err(Error::InvalidCertificate(
+                CertificateError::ApplicationVerificationFailure,
+            ))
         }
     }
 
@@ -90,6 +99,8 @@ impl ClientCertVerifier for OneClient {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

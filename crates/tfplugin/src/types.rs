@@ -45,7 +45,12 @@ impl Type {
 
     /// An object.
     pub fn object<const N: usize>(attributes: [(&str, Self); N]) -> Self {
-        Self::Object(attributes.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect())
+        Self::Object(
+            attributes
+                .into_iter()
+                .map(|(name, kind)| (name.to_owned(), kind))
+                .collect(),
+        )
     }
 
     pub(crate) fn to_json(&self) -> Json {
@@ -58,11 +63,16 @@ impl Type {
             Self::Set(element) => json!(["set", element.to_json()]),
             Self::Map(element) => json!(["map", element.to_json()]),
             Self::Object(attributes) => {
-                let all = attributes.iter().map(|(name, kind)| (name.clone(), kind.to_json()));
+                let all = attributes
+                    .iter()
+                    .map(|(name, kind)| (name.clone(), kind.to_json()));
                 json!(["object", all.collect::<serde_json::Map<_, _>>()])
             }
             Self::Tuple(elements) => {
-                json!(["tuple", elements.iter().map(Self::to_json).collect::<Vec<_>>()])
+                json!([
+                    "tuple",
+                    elements.iter().map(Self::to_json).collect::<Vec<_>>()
+                ])
             }
         }
     }
@@ -81,7 +91,9 @@ impl Type {
                 _ => return None,
             });
         }
-        let [kind, of, ..] = json.as_array()?.as_slice() else { return None };
+        let [kind, of, ..] = json.as_array()?.as_slice() else {
+            return None;
+        };
         match kind.as_str()? {
             "list" => Some(Self::list(Self::from_json(of)?)),
             "set" => Some(Self::set(Self::from_json(of)?)),

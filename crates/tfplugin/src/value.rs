@@ -49,10 +49,10 @@ impl From<f64> for Number {
     /// Infinities and NaN, which Terraform has no numbers for, become 0.
     fn from(number: f64) -> Self {
         // A whole number is written without a fraction, so that it equals the integer.
-        if !number.is_finite() {
-            Self("0".to_owned())
-        } else {
+        if number.is_finite() {
             Self(format!("{number}"))
+        } else {
+            Self("0".to_owned())
         }
     }
 }
@@ -96,7 +96,12 @@ impl Value {
 
     /// An object.
     pub fn object<const N: usize>(attributes: [(&str, Self); N]) -> Self {
-        Self::Map(attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
+        Self::Map(
+            attributes
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
     }
 
     /// An attribute of an object, null where there is none; unknown where the object is.

@@ -20,9 +20,18 @@ impl DataSource<Configured> for Cluster {
     fn schema(&self) -> Schema {
         let text = |description: &str| Attribute::computed(Type::String, description);
         Schema::new("A k3d cluster that exists, whoever made it.")
-            .attribute("name", Attribute::required(Type::String, "The cluster's name."))
-            .attribute("servers", Attribute::computed(Type::Number, "Number of servers."))
-            .attribute("agents", Attribute::computed(Type::Number, "Number of agents."))
+            .attribute(
+                "name",
+                Attribute::required(Type::String, "The cluster's name."),
+            )
+            .attribute(
+                "servers",
+                Attribute::computed(Type::Number, "Number of servers."),
+            )
+            .attribute(
+                "agents",
+                Attribute::computed(Type::Number, "Number of agents."),
+            )
             .attribute("image", text("Image of servers and agents."))
             .attribute("network", text("The Docker network of its nodes."))
             .attribute("subnet", text("That network's subnet."))
@@ -36,12 +45,18 @@ impl DataSource<Configured> for Cluster {
             .attribute("client_key", text("PEM.").sensitive())
     }
 
-    async fn read(&self, operation: &Operation<Configured>, config: Value) -> Result<Value, Diagnostics> {
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        config: Value,
+    ) -> Result<Value, Diagnostics> {
         let work = async {
             let name = config.get("name").as_str().unwrap_or_default();
             let cx = operation.data.context(operation).await?;
             let observed = k3d::observe(&cx, name).await?;
-            let found = observed.as_ref().and_then(|observed| Some((observed, k3d::spec_of(observed)?)));
+            let found = observed
+                .as_ref()
+                .and_then(|observed| Some((observed, k3d::spec_of(observed)?)));
             let Some((observed, spec)) = found else {
                 return Err(Error::NotFound {
                     kind: "cluster",
@@ -62,6 +77,7 @@ impl DataSource<Configured> for Cluster {
             computed(&mut state, observed, credentials.as_ref());
             Ok(state)
         };
-        work.await.map_err(|error| diagnostics("The cluster cannot be read", &error))
+        work.await
+            .map_err(|error| diagnostics("The cluster cannot be read", &error))
     }
 }

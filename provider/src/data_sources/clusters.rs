@@ -23,11 +23,20 @@ impl DataSource<Configured> for Clusters {
         )
     }
 
-    async fn read(&self, operation: &Operation<Configured>, config: Value) -> Result<Value, Diagnostics> {
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        config: Value,
+    ) -> Result<Value, Diagnostics> {
         let work = async { k3d::list(&operation.data.context(operation).await?).await };
-        let names = work.await.map_err(|error| diagnostics("Clusters cannot be listed", &error))?;
+        let names = work
+            .await
+            .map_err(|error| diagnostics("Clusters cannot be listed", &error))?;
         let mut state = config;
-        state.set("names", Value::List(names.into_iter().map(Value::string).collect()));
+        state.set(
+            "names",
+            Value::List(names.into_iter().map(Value::string).collect()),
+        );
         Ok(state)
     }
 }

@@ -25,9 +25,23 @@ impl DataSource<Configured> for DockerDaemon {
             .attribute("architecture", text("`amd64`, `arm64`."))
     }
 
-    async fn read(&self, operation: &Operation<Configured>, config: Value) -> Result<Value, Diagnostics> {
-        let work = async { operation.data.context(operation).await?.docker.about().await };
-        let about = work.await.map_err(|error| diagnostics("The Docker daemon cannot be read", &error))?;
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        config: Value,
+    ) -> Result<Value, Diagnostics> {
+        let work = async {
+            operation
+                .data
+                .context(operation)
+                .await?
+                .docker
+                .about()
+                .await
+        };
+        let about = work
+            .await
+            .map_err(|error| diagnostics("The Docker daemon cannot be read", &error))?;
         let mut state = config;
         for (name, text) in [
             ("endpoint", about.endpoint),

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use atlas_engine::bridge::{self, Member, Observed, Spec, spec_of};
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
-    Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned, Resource,
-    Schema, Type, Value,
+    Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
+    Resource, Schema, Type, Value,
 };
 
 use crate::provider::Configured;
@@ -26,7 +26,8 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
         let path = FieldPath::of("clusters").index(position);
         members.push(Member {
             cluster: one.get("name").as_str()?.to_owned(),
-            cluster_cidr: reader.network(one.get("cluster_cidr"), &path.clone().name("cluster_cidr")),
+            cluster_cidr: reader
+                .network(one.get("cluster_cidr"), &path.clone().name("cluster_cidr")),
             service_cidr: reader.network(one.get("service_cidr"), &path.name("service_cidr")),
         });
     }
@@ -39,7 +40,10 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
 }
 
 fn names(spec: &Spec) -> Vec<String> {
-    spec.members.iter().map(|member| member.cluster.clone()).collect()
+    spec.members
+        .iter()
+        .map(|member| member.cluster.clone())
+        .collect()
 }
 
 fn specify(value: &Value) -> Result<Spec> {
@@ -49,13 +53,19 @@ fn specify(value: &Value) -> Result<Spec> {
 
 fn members(observed: &Observed) -> Value {
     let all = observed.clusters.iter().flat_map(|(cluster, view)| {
-        view.nodes.iter().filter(|node| node.attached).map(move |node| {
-            Value::object([
-                ("cluster", Value::string(cluster)),
-                ("node", Value::string(&node.name)),
-                ("address", Value::optional(node.address.map(|address| address.to_string()))),
-            ])
-        })
+        view.nodes
+            .iter()
+            .filter(|node| node.attached)
+            .map(move |node| {
+                Value::object([
+                    ("cluster", Value::string(cluster)),
+                    ("node", Value::string(&node.name)),
+                    (
+                        "address",
+                        Value::optional(node.address.map(|address| address.to_string())),
+                    ),
+                ])
+            })
     });
     Value::List(all.collect())
 }
@@ -67,7 +77,12 @@ fn complete(mut state: Value, observed: &Observed) -> Value {
 }
 
 impl Bridge {
-    async fn check(&self, operation: &Operation<Configured>, spec: &Spec, prior: &Value) -> Result<(bool, bool)> {
+    async fn check(
+        &self,
+        operation: &Operation<Configured>,
+        spec: &Spec,
+        prior: &Value,
+    ) -> Result<(bool, bool)> {
         let cx = operation.data.context(operation).await?;
         let name = prior.get("name").as_str().unwrap_or(&spec.name);
         let observed = bridge::observe(&cx, name, &names(spec)).await?;
@@ -75,11 +90,15 @@ impl Bridge {
             let networks = cx.docker.networks(None).await?;
             let own = bridge::network_name(name);
             let path = FieldPath::of("subnet");
-            let overlap = atlas_engine::network::refuse_overlap(spec.subnet, &own, &path, &networks);
+            let overlap =
+                atlas_engine::network::refuse_overlap(spec.subnet, &own, &path, &networks);
             atlas_engine::error::refuse(overlap.into_iter().collect())?;
         }
         let plan = bridge::plan(spec, &observed)?;
-        let absent = spec.members.iter().any(|member| !observed.clusters.contains_key(&member.cluster));
+        let absent = spec
+            .members
+            .iter()
+            .any(|member| !observed.clusters.contains_key(&member.cluster));
         Ok((absent || !plan.steps.is_empty(), !plan.replace.is_empty()))
     }
 }
@@ -117,7 +136,11 @@ impl Resource<Configured> for Bridge {
     async fn validate(&self, config: &Value) -> Diagnostics {
         let mut reader = Reader::default();
         let mut problems = timeouts::problems(config);
-        problems.extend(spec(config, &mut reader).map(|spec| spec.problems()).unwrap_or_default());
+        problems.extend(
+            spec(config, &mut reader)
+                .map(|spec| spec.problems())
+                .unwrap_or_default(),
+        );
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
         push_problems(&mut found, &problems);
@@ -157,17 +180,29 @@ impl Resource<Configured> for Bridge {
         if pending {
             state.set("members", Value::Unknown);
         }
-        Planned { state, requires_replace, diagnostics: found }
+        Planned {
+            state,
+            requires_replace,
+            diagnostics: found,
+        }
     }
 
-    async fn create(&self, operation: &Operation<Configured>, planned: Value, _config: &Value) -> Outcome {
+    async fn create(
+        &self,
+        operation: &Operation<Configured>,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
         let work = async {
             let spec = specify(&planned)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
             bridge::apply(&cx, &spec).await
         };
         match work.await {
-            Ok(observed) => Outcome { state: complete(planned, &observed), diagnostics: Diagnostics::new() },
+            Ok(observed) => Outcome {
+                state: complete(planned, &observed),
+                diagnostics: Diagnostics::new(),
+            },
             Err(error @ (Error::Invalid(_) | Error::Connect { .. })) => Outcome {
                 state: Value::Null,
                 diagnostics: diagnostics("The bridge cannot be created", &error),
@@ -175,24 +210,38 @@ impl Resource<Configured> for Bridge {
             Err(error) => {
                 let mut state = planned;
                 state.set("members", Value::Null);
-                Outcome { state, diagnostics: diagnostics("The bridge could not be created", &error) }
+                Outcome {
+                    state,
+                    diagnostics: diagnostics("The bridge could not be created", &error),
+                }
             }
         }
     }
 
-    async fn read(&self, operation: &Operation<Configured>, before: Value) -> Result<Value, Diagnostics> {
-        let Some(name) = before.get("name").as_str() else { return Ok(Value::Null) };
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        before: Value,
+    ) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else {
+            return Ok(Value::Null);
+        };
         let work = async {
             let declared = specify(&before).ok();
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
             let asked = declared.as_ref().map(names).unwrap_or_default();
             let observed = bridge::observe(&cx, name, &asked).await?;
-            let Some(found) = spec_of(name, &observed) else { return Ok(Value::Null) };
+            let Some(found) = spec_of(name, &observed) else {
+                return Ok(Value::Null);
+            };
             let mut state = before.clone();
             state.set("subnet", Value::string(found.subnet.to_string()));
             let mut summaries = Vec::new();
             if let Some(declared) = &declared {
-                let present = declared.members.iter().filter(|one| observed.clusters.contains_key(&one.cluster));
+                let present = declared
+                    .members
+                    .iter()
+                    .filter(|one| observed.clusters.contains_key(&one.cluster));
                 if present.count() < declared.members.len() {
                     summaries.push("a cluster is missing".to_owned());
                 }
@@ -202,10 +251,14 @@ impl Resource<Configured> for Bridge {
                 }
             }
             state.set("members", members(&observed));
-            state.set("drift", Value::List(summaries.into_iter().map(Value::string).collect()));
+            state.set(
+                "drift",
+                Value::List(summaries.into_iter().map(Value::string).collect()),
+            );
             Ok(state)
         };
-        work.await.map_err(|error: Error| diagnostics("The bridge cannot be read", &error))
+        work.await
+            .map_err(|error: Error| diagnostics("The bridge cannot be read", &error))
     }
 
     async fn update(
@@ -221,7 +274,10 @@ impl Resource<Configured> for Bridge {
             bridge::apply(&cx, &spec).await
         };
         match work.await {
-            Ok(observed) => Outcome { state: complete(planned, &observed), diagnostics: Diagnostics::new() },
+            Ok(observed) => Outcome {
+                state: complete(planned, &observed),
+                diagnostics: Diagnostics::new(),
+            },
             Err(error) => Outcome {
                 state: prior,
                 diagnostics: diagnostics("The bridge could not be changed", &error),
@@ -229,22 +285,32 @@ impl Resource<Configured> for Bridge {
         }
     }
 
-    async fn delete(&self, operation: &Operation<Configured>, prior: Value) -> Result<(), Diagnostics> {
+    async fn delete(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+    ) -> Result<(), Diagnostics> {
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             bridge::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
         };
-        work.await.map_err(|error| diagnostics("The bridge cannot be removed", &error))
+        work.await
+            .map_err(|error| diagnostics("The bridge cannot be removed", &error))
     }
 
-    async fn import(&self, operation: &Operation<Configured>, id: &str) -> Result<Value, Diagnostics> {
+    async fn import(
+        &self,
+        operation: &Operation<Configured>,
+        id: &str,
+    ) -> Result<Value, Diagnostics> {
         let work = async {
             let cx = operation.data.context(operation).await?;
             let observed = bridge::observe(&cx, id, &[]).await?;
             let found = spec_of(id, &observed).ok_or_else(|| Error::NotFound {
                 kind: "bridge",
                 name: id.to_owned(),
-                remedy: "`docker network ls --filter label=k3d.x.atlas.bridge` lists them.".to_owned(),
+                remedy: "`docker network ls --filter label=k3d.x.atlas.bridge` lists them."
+                    .to_owned(),
             })?;
             let mut state = self.schema().empty();
             state.set("name", Value::string(id));
@@ -254,13 +320,20 @@ impl Resource<Configured> for Bridge {
             let clusters = found.members.iter().map(|member| {
                 Value::object([
                     ("name", Value::string(&member.cluster)),
-                    ("cluster_cidr", Value::optional(member.cluster_cidr.map(|net| net.to_string()))),
-                    ("service_cidr", Value::optional(member.service_cidr.map(|net| net.to_string()))),
+                    (
+                        "cluster_cidr",
+                        Value::optional(member.cluster_cidr.map(|net| net.to_string())),
+                    ),
+                    (
+                        "service_cidr",
+                        Value::optional(member.service_cidr.map(|net| net.to_string())),
+                    ),
                 ])
             });
             state.set("clusters", Value::List(clusters.collect()));
             Ok(state)
         };
-        work.await.map_err(|error: Error| diagnostics("The bridge cannot be imported", &error))
+        work.await
+            .map_err(|error: Error| diagnostics("The bridge cannot be imported", &error))
     }
 }

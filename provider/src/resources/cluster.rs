@@ -19,7 +19,9 @@ use crate::translate::{Reader, block, diagnostics, push_problems};
 pub(crate) struct Cluster;
 
 /// Blocks that a user writes and the world is compared with.
-const BLOCKS: [&str; 8] = ["kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime"];
+const BLOCKS: [&str; 8] = [
+    "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
+];
 
 /// The specification of a value, or everything that is wrong with it.
 fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
@@ -37,7 +39,10 @@ fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
 /// The kubeconfig file that is to be kept, and whether to switch to the cluster in it.
 fn kubeconfig_file(value: &Value) -> Result<Option<(PathBuf, bool)>> {
     let options = block(value, "kubeconfig");
-    let switch = options.get("switch_current_context").as_bool().unwrap_or(false);
+    let switch = options
+        .get("switch_current_context")
+        .as_bool()
+        .unwrap_or(false);
     if let Some(path) = options.get("path").as_str() {
         return Ok(Some((path.into(), switch)));
     }
@@ -51,8 +56,13 @@ fn kubeconfig_file(value: &Value) -> Result<Option<(PathBuf, bool)>> {
 fn kubeconfig_drift(value: &Value, credentials: Option<&Credentials>) -> Result<Option<String>> {
     match (kubeconfig_file(value)?, credentials) {
         // A context that the user switched away from is the user's decision, not drift.
-        (Some((path, _)), Some(found)) if !kubeconfig::is_merged(&path, &found.kubeconfig, false)? => {
-            Ok(Some(format!("{} does not have the cluster's entries", path.display())))
+        (Some((path, _)), Some(found))
+            if !kubeconfig::is_merged(&path, &found.kubeconfig, false)? =>
+        {
+            Ok(Some(format!(
+                "{} does not have the cluster's entries",
+                path.display()
+            )))
         }
         _ => Ok(None),
     }
@@ -115,7 +125,11 @@ fn fill_defaults(state: &mut Value, config: &Value, configured: &Configured) {
 }
 
 impl Cluster {
-    async fn plan_create(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
+    async fn plan_create(
+        &self,
+        operation: &Operation<Configured>,
+        request: PlanRequest,
+    ) -> Planned {
         let configured = &operation.data;
         let mut state = request.proposed;
         fill_defaults(&mut state, &request.config, configured);
@@ -128,19 +142,37 @@ impl Cluster {
                 let spec = specify(&with_secrets(&state, &request.config), configured)?;
                 let cx = configured.context(operation).await?;
                 let existing = k3d::observe(&cx, &spec.name).await?;
-                k3d::preflight(&cx, &spec, existing.as_ref().filter(|one| !one.nodes.is_empty())).await
+                k3d::preflight(
+                    &cx,
+                    &spec,
+                    existing.as_ref().filter(|one| !one.nodes.is_empty()),
+                )
+                .await
             };
             if let Err(error) = work.await {
                 found = diagnostics("The cluster cannot be planned", &error);
             }
         }
-        Planned { state, requires_replace: Vec::new(), diagnostics: found }
+        Planned {
+            state,
+            requires_replace: Vec::new(),
+            diagnostics: found,
+        }
     }
 
-    async fn plan_update(&self, operation: &Operation<Configured>, request: PlanRequest) -> Result<Planned> {
+    async fn plan_update(
+        &self,
+        operation: &Operation<Configured>,
+        request: PlanRequest,
+    ) -> Result<Planned> {
         let configured = &operation.data;
         let mut state = request.proposed;
-        let name = request.prior.get("name").as_str().unwrap_or_default().to_owned();
+        let name = request
+            .prior
+            .get("name")
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
         let cx = timeouts::limit(configured.context(operation).await?, &state, "read");
         let observed = k3d::observe(&cx, &name).await?;
         if let Some(observed) = &observed
@@ -180,7 +212,13 @@ impl Cluster {
             k3d::preflight(&cx, &spec, observed.as_ref()).await?;
         }
         let rebuilt = plan.steps.iter().any(|step| {
-            matches!(step, k3d::Step::CreateNode { role: k3d::Role::Server, .. })
+            matches!(
+                step,
+                k3d::Step::CreateNode {
+                    role: k3d::Role::Server,
+                    ..
+                }
+            )
         });
         if rebuilt || !requires_replace.is_empty() {
             for name in COMPUTED {
@@ -193,7 +231,11 @@ impl Cluster {
             state.set("subnet", Value::Unknown);
         }
         state.set("drift", Value::List(Vec::new()));
-        Ok(Planned { state, requires_replace, diagnostics: Diagnostics::new() })
+        Ok(Planned {
+            state,
+            requires_replace,
+            diagnostics: Diagnostics::new(),
+        })
     }
 }
 
@@ -242,14 +284,21 @@ impl Resource<Configured> for Cluster {
             return self.plan_create(operation, request).await;
         }
         let fallback = request.proposed.clone();
-        self.plan_update(operation, request).await.unwrap_or_else(|error| Planned {
-            state: fallback,
-            requires_replace: Vec::new(),
-            diagnostics: diagnostics("The cluster cannot be planned", &error),
-        })
+        self.plan_update(operation, request)
+            .await
+            .unwrap_or_else(|error| Planned {
+                state: fallback,
+                requires_replace: Vec::new(),
+                diagnostics: diagnostics("The cluster cannot be planned", &error),
+            })
     }
 
-    async fn create(&self, operation: &Operation<Configured>, planned: Value, config: &Value) -> Outcome {
+    async fn create(
+        &self,
+        operation: &Operation<Configured>,
+        planned: Value,
+        config: &Value,
+    ) -> Outcome {
         let work = async {
             let spec = specify(&with_secrets(&planned, config), &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
@@ -257,12 +306,17 @@ impl Resource<Configured> for Cluster {
             complete(&cx, planned.clone(), &observed).await
         };
         match work.await {
-            Ok(state) => Outcome { state, diagnostics: Diagnostics::new() },
-            // Refused before anything was made: there is nothing to remember.
-            Err(error @ (Error::Invalid(_) | Error::Exists { .. } | Error::Connect { .. })) => Outcome {
-                state: Value::Null,
-                diagnostics: diagnostics("The cluster cannot be created", &error),
+            Ok(state) => Outcome {
+                state,
+                diagnostics: Diagnostics::new(),
             },
+            // Refused before anything was made: there is nothing to remember.
+            Err(error @ (Error::Invalid(_) | Error::Exists { .. } | Error::Connect { .. })) => {
+                Outcome {
+                    state: Value::Null,
+                    diagnostics: diagnostics("The cluster cannot be created", &error),
+                }
+            }
             Err(error) => Outcome {
                 state: half_made(planned),
                 diagnostics: diagnostics("The cluster could not be created", &error),
@@ -270,15 +324,27 @@ impl Resource<Configured> for Cluster {
         }
     }
 
-    async fn read(&self, operation: &Operation<Configured>, before: Value) -> Result<Value, Diagnostics> {
-        let Some(name) = before.get("name").as_str() else { return Ok(Value::Null) };
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        before: Value,
+    ) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else {
+            return Ok(Value::Null);
+        };
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
-            let Some(observed) = k3d::observe(&cx, name).await? else { return Ok(Value::Null) };
+            let Some(observed) = k3d::observe(&cx, name).await? else {
+                return Ok(Value::Null);
+            };
             let mut state = before.clone();
             decided(&mut state, &observed, &operation.data);
             // What differs is told of what was declared, not of what was just read.
-            let declared = if before.get("image").is_null() { &state } else { &before };
+            let declared = if before.get("image").is_null() {
+                &state
+            } else {
+                &before
+            };
             let spec = specify(declared, &operation.data)?;
             let plan = k3d::plan(&spec, Some(&observed))?;
             let mut summaries: Vec<String> = plan.steps.iter().map(k3d::Step::summary).collect();
@@ -288,7 +354,8 @@ impl Resource<Configured> for Cluster {
             state.set("drift", drift(summaries));
             Ok(state)
         };
-        work.await.map_err(|error: Error| diagnostics("The cluster cannot be read", &error))
+        work.await
+            .map_err(|error: Error| diagnostics("The cluster cannot be read", &error))
     }
 
     async fn update(
@@ -311,7 +378,10 @@ impl Resource<Configured> for Cluster {
             complete(&cx, planned.clone(), &observed).await
         };
         match work.await {
-            Ok(state) => Outcome { state, diagnostics: Diagnostics::new() },
+            Ok(state) => Outcome {
+                state,
+                diagnostics: Diagnostics::new(),
+            },
             // The next refresh sees how far it came.
             Err(error) => Outcome {
                 state: prior,
@@ -320,7 +390,11 @@ impl Resource<Configured> for Cluster {
         }
     }
 
-    async fn delete(&self, operation: &Operation<Configured>, prior: Value) -> Result<(), Diagnostics> {
+    async fn delete(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+    ) -> Result<(), Diagnostics> {
         let work = async {
             let name = prior.get("name").as_str().unwrap_or_default();
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
@@ -330,13 +404,20 @@ impl Resource<Configured> for Cluster {
                 None => Ok(()),
             }
         };
-        work.await.map_err(|error| diagnostics("The cluster cannot be deleted", &error))
+        work.await
+            .map_err(|error| diagnostics("The cluster cannot be deleted", &error))
     }
 
-    async fn import(&self, operation: &Operation<Configured>, id: &str) -> Result<Value, Diagnostics> {
+    async fn import(
+        &self,
+        operation: &Operation<Configured>,
+        id: &str,
+    ) -> Result<Value, Diagnostics> {
         let work = async {
             let cx = operation.data.context(operation).await?;
-            let observed = k3d::observe(&cx, id).await?.filter(|one| !one.nodes.is_empty());
+            let observed = k3d::observe(&cx, id)
+                .await?
+                .filter(|one| !one.nodes.is_empty());
             let observed = observed.ok_or_else(|| Error::NotFound {
                 kind: "cluster",
                 name: id.to_owned(),
@@ -348,6 +429,7 @@ impl Resource<Configured> for Cluster {
             state.set("drift", Value::List(Vec::new()));
             Ok(state)
         };
-        work.await.map_err(|error: Error| diagnostics("The cluster cannot be imported", &error))
+        work.await
+            .map_err(|error: Error| diagnostics("The cluster cannot be imported", &error))
     }
 }

@@ -20,10 +20,25 @@ pub(crate) fn nodes_attribute() -> Attribute {
     Attribute::computed(Type::String, "The cluster's containers.").nested(
         Nesting::List,
         [
-            ("name", Attribute::computed(Type::String, "The container's name.")),
-            ("role", Attribute::computed(Type::String, "`server`, `agent` or `loadbalancer`.")),
-            ("ip", Attribute::computed(Type::String, "Its address on the cluster's network.")),
-            ("state", Attribute::computed(Type::String, "Docker's word for its state, for instance `running`.")),
+            (
+                "name",
+                Attribute::computed(Type::String, "The container's name."),
+            ),
+            (
+                "role",
+                Attribute::computed(Type::String, "`server`, `agent` or `loadbalancer`."),
+            ),
+            (
+                "ip",
+                Attribute::computed(Type::String, "Its address on the cluster's network."),
+            ),
+            (
+                "state",
+                Attribute::computed(
+                    Type::String,
+                    "Docker's word for its state, for instance `running`.",
+                ),
+            ),
         ],
     )
 }
@@ -38,7 +53,10 @@ fn filters() -> Attribute {
 fn pairs(description: &str) -> Block {
     Block::new(description)
         .attribute("key", Attribute::required(Type::String, "Its name."))
-        .attribute("value", Attribute::optional_computed(Type::String, "Its value; empty where it is left out."))
+        .attribute(
+            "value",
+            Attribute::optional_computed(Type::String, "Its value; empty where it is left out."),
+        )
         .attribute("node_filters", filters())
 }
 

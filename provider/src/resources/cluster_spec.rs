@@ -41,7 +41,11 @@ pub(super) fn spec(value: &Value, configured: &Configured, reader: &mut Reader) 
     spec.ports = items(value, "port", |one, path| port(one, path, reader));
     spec.volumes = items(value, "volume", |one, _| Volume {
         source: one.get("source").as_str().map(str::to_owned),
-        destination: one.get("destination").as_str().unwrap_or("/unknown").to_owned(),
+        destination: one
+            .get("destination")
+            .as_str()
+            .unwrap_or("/unknown")
+            .to_owned(),
     });
     spec.env = items(value, "env", |one, _| pair(one));
     spec.labels = items(value, "label", |one, _| pair(one));
@@ -65,24 +69,39 @@ fn items<T>(
     let all = value.get(name).elements().iter().enumerate();
     all.map(|(position, one)| {
         let path = FieldPath::of(name).index(position);
-        Filtered { value: read(one, &path), filters: texts(one.get("node_filters")), path }
+        Filtered {
+            value: read(one, &path),
+            filters: texts(one.get("node_filters")),
+            path,
+        }
     })
     .collect()
 }
 
 fn pair(value: &Value) -> Pair {
     let text = |name: &str| value.get(name).as_str().unwrap_or_default().to_owned();
-    Pair { key: text("key"), value: text("value") }
+    Pair {
+        key: text("key"),
+        value: text("value"),
+    }
 }
 
 fn port(value: &Value, path: &FieldPath, reader: &mut Reader) -> Port {
     let unknown = value.get("container_port").is_unknown();
     let container_port = reader
-        .number(value.get("container_port"), &path.clone().name("container_port"), PORTS)
-        .unwrap_or(if unknown { 1 } else { 0 });
+        .number(
+            value.get("container_port"),
+            &path.clone().name("container_port"),
+            PORTS,
+        )
+        .unwrap_or(u16::from(unknown));
     Port {
         host: reader.address(value.get("host"), &path.clone().name("host")),
-        host_port: reader.number(value.get("host_port"), &path.clone().name("host_port"), PORTS),
+        host_port: reader.number(
+            value.get("host_port"),
+            &path.clone().name("host_port"),
+            PORTS,
+        ),
         container_port,
         protocol: value.get("protocol").as_str().unwrap_or("tcp").to_owned(),
     }
@@ -90,10 +109,17 @@ fn port(value: &Value, path: &FieldPath, reader: &mut Reader) -> Port {
 
 fn kube_api(value: &Value, reader: &mut Reader) -> KubeApi {
     let path = FieldPath::of("kube_api").index(0);
-    let host_port: Option<u16> =
-        reader.number(value.get("host_port"), &path.clone().name("host_port"), PORTS);
+    let host_port: Option<u16> = reader.number(
+        value.get("host_port"),
+        &path.clone().name("host_port"),
+        PORTS,
+    );
     if host_port == Some(0) {
-        reader.refuse(&path.clone().name("host_port"), "port 0 cannot be bound.", PORTS);
+        reader.refuse(
+            &path.clone().name("host_port"),
+            "port 0 cannot be bound.",
+            PORTS,
+        );
     }
     KubeApi {
         host: value.get("host").as_str().map(str::to_owned),
@@ -104,7 +130,10 @@ fn kube_api(value: &Value, reader: &mut Reader) -> KubeApi {
 
 fn k3s(value: &Value, spec: &mut Spec) {
     let path = FieldPath::of("k3s").index(0);
-    for (name, filter) in [("extra_server_args", "server:*"), ("extra_agent_args", "agent:*")] {
+    for (name, filter) in [
+        ("extra_server_args", "server:*"),
+        ("extra_agent_args", "agent:*"),
+    ] {
         for (position, arg) in texts(value.get(name)).into_iter().enumerate() {
             spec.args.push(Filtered {
                 value: arg,
@@ -141,10 +170,18 @@ fn memory(value: &Value, name: &str, reader: &mut Reader) -> Option<i64> {
         "g" | "gb" | "gi" => Some(1 << 30),
         _ => None,
     };
-    let bytes = digits.parse::<i64>().ok().zip(factor).and_then(|(number, factor)| number.checked_mul(factor));
+    let bytes = digits
+        .parse::<i64>()
+        .ok()
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
     if bytes.is_none() {
         let path = FieldPath::of("runtime").index(0).name(name);
-        reader.refuse(&path, format!("{text:?} is no size."), "Write it as in 512m or 2g.");
+        reader.refuse(
+            &path,
+            format!("{text:?} is no size."),
+            "Write it as in 512m or 2g.",
+        );
     }
     bytes
 }
@@ -152,24 +189,32 @@ fn memory(value: &Value, name: &str, reader: &mut Reader) -> Option<i64> {
 /// Writes what a user decides, read back from the world, into a state: in the user's spelling where that
 /// says the same, canonically where it does not.
 pub(super) fn decided(state: &mut Value, observed: &Observed, configured: &Configured) {
-    let Some(found) = spec_of(observed) else { return };
+    let Some(found) = spec_of(observed) else {
+        return;
+    };
     let mut reader = Reader::default();
     let before = spec(state, configured, &mut reader);
     state.set("name", Value::string(&found.name));
     state.set("id", Value::string(&found.name));
     state.set("servers", Value::int(found.servers));
     state.set("agents", Value::int(found.agents));
-    let same_image = before.as_ref().is_some_and(|before| {
-        !state.get("image").is_null() && observed.same_image(&before.image)
-    });
+    let same_image = before
+        .as_ref()
+        .is_some_and(|before| !state.get("image").is_null() && observed.same_image(&before.image));
     if !same_image {
         state.set("image", Value::string(&found.image));
     }
     state.set("network", Value::string(&observed.network_name));
     let subnet = observed.network.as_ref().and_then(|network| network.subnet);
     state.set("subnet", Value::optional(subnet.map(|net| net.to_string())));
-    state.set("cluster_cidr", Value::string(found.cluster_cidr.to_string()));
-    state.set("service_cidr", Value::string(found.service_cidr.to_string()));
+    state.set(
+        "cluster_cidr",
+        Value::string(found.cluster_cidr.to_string()),
+    );
+    state.set(
+        "service_cidr",
+        Value::string(found.service_cidr.to_string()),
+    );
     let changed = match &before {
         Some(before) => observed.changed_blocks(before),
         None => BLOCKS.to_vec(),
@@ -186,38 +231,72 @@ pub(super) fn decided(state: &mut Value, observed: &Observed, configured: &Confi
 }
 
 /// Blocks that are read back.
-const BLOCKS: [&str; 8] = ["kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime"];
+const BLOCKS: [&str; 8] = [
+    "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
+];
 
 fn canonical(name: &str, found: &Spec, observed: &Observed) -> Value {
     let list = |values: Vec<Value>| Value::List(values);
     let pairs = |items: &[Filtered<Pair>]| {
-        list(items.iter().map(|item| Value::object([
-            ("key", Value::string(&item.value.key)),
-            ("value", Value::string(&item.value.value)),
-            ("node_filters", text_list(&item.filters)),
-        ])).collect())
+        list(
+            items
+                .iter()
+                .map(|item| {
+                    Value::object([
+                        ("key", Value::string(&item.value.key)),
+                        ("value", Value::string(&item.value.value)),
+                        ("node_filters", text_list(&item.filters)),
+                    ])
+                })
+                .collect(),
+        )
     };
     match name {
         "kube_api" => {
             let api = &found.kube_api;
             list(vec![Value::object([
                 ("host", Value::optional(api.host.as_ref())),
-                ("host_ip", Value::optional(api.host_ip.map(|ip| ip.to_string()))),
+                (
+                    "host_ip",
+                    Value::optional(api.host_ip.map(|ip| ip.to_string())),
+                ),
                 ("host_port", api.host_port.map_or(Value::Null, Value::int)),
             ])])
         }
-        "port" => list(found.ports.iter().map(|item| Value::object([
-            ("host", Value::optional(item.value.host.map(|host| host.to_string()))),
-            ("host_port", item.value.host_port.map_or(Value::Null, Value::int)),
-            ("container_port", Value::int(item.value.container_port)),
-            ("protocol", Value::string(&item.value.protocol)),
-            ("node_filters", text_list(&item.filters)),
-        ])).collect()),
-        "volume" => list(found.volumes.iter().map(|item| Value::object([
-            ("source", Value::optional(item.value.source.as_ref())),
-            ("destination", Value::string(&item.value.destination)),
-            ("node_filters", text_list(&item.filters)),
-        ])).collect()),
+        "port" => list(
+            found
+                .ports
+                .iter()
+                .map(|item| {
+                    Value::object([
+                        (
+                            "host",
+                            Value::optional(item.value.host.map(|host| host.to_string())),
+                        ),
+                        (
+                            "host_port",
+                            item.value.host_port.map_or(Value::Null, Value::int),
+                        ),
+                        ("container_port", Value::int(item.value.container_port)),
+                        ("protocol", Value::string(&item.value.protocol)),
+                        ("node_filters", text_list(&item.filters)),
+                    ])
+                })
+                .collect(),
+        ),
+        "volume" => list(
+            found
+                .volumes
+                .iter()
+                .map(|item| {
+                    Value::object([
+                        ("source", Value::optional(item.value.source.as_ref())),
+                        ("destination", Value::string(&item.value.destination)),
+                        ("node_filters", text_list(&item.filters)),
+                    ])
+                })
+                .collect(),
+        ),
         "env" => pairs(&found.env),
         "label" => pairs(&found.labels),
         "k3s" => canonical_k3s(found),
@@ -231,7 +310,9 @@ fn canonical(name: &str, found: &Spec, observed: &Observed) -> Value {
                 return list(Vec::new());
             }
             let flag = |set: bool| if set { Value::Bool(true) } else { Value::Null };
-            list(vec![Value::object(flags.map(|(name, set)| (name, flag(set))))])
+            list(vec![Value::object(
+                flags.map(|(name, set)| (name, flag(set))),
+            )])
         }
         _ => {
             let _ = observed;
@@ -255,18 +336,31 @@ fn canonical_k3s(found: &Spec) -> Value {
         let chosen = found.args.iter().filter(|item| item.filters == [filter]);
         chosen.map(|item| item.value.clone()).collect()
     };
-    let rest = found.args.iter().filter(|item| item.filters != ["server:*"] && item.filters != ["agent:*"]);
+    let rest = found
+        .args
+        .iter()
+        .filter(|item| item.filters != ["server:*"] && item.filters != ["agent:*"]);
     let items = |name: &'static str, items: Vec<&Filtered<String>>| {
-        Value::List(items.into_iter().map(|item| Value::object([
-            (name, Value::string(&item.value)),
-            ("node_filters", text_list(&item.filters)),
-        ])).collect())
+        Value::List(
+            items
+                .into_iter()
+                .map(|item| {
+                    Value::object([
+                        (name, Value::string(&item.value)),
+                        ("node_filters", text_list(&item.filters)),
+                    ])
+                })
+                .collect(),
+        )
     };
     Value::List(vec![Value::object([
         ("extra_server_args", text_list(&of("server:*"))),
         ("extra_agent_args", text_list(&of("agent:*"))),
         ("extra_args", items("arg", rest.collect())),
-        ("node_labels", items("label", found.node_labels.iter().collect())),
+        (
+            "node_labels",
+            items("label", found.node_labels.iter().collect()),
+        ),
     ])])
 }
 
@@ -278,7 +372,10 @@ pub(crate) fn computed(state: &mut Value, observed: &Observed, credentials: Opti
         Value::object([
             ("name", Value::string(&node.name)),
             ("role", Value::string(role.as_str())),
-            ("ip", Value::optional(address.or(fixed).map(|address| address.to_string()))),
+            (
+                "ip",
+                Value::optional(address.or(fixed).map(|address| address.to_string())),
+            ),
             ("state", Value::string(&node.state.status)),
         ])
     });
@@ -293,8 +390,17 @@ pub(crate) fn computed(state: &mut Value, observed: &Observed, credentials: Opti
         return;
     };
     state.set("api_endpoint", Value::string(&credentials.endpoint));
-    state.set("kubeconfig_raw", Value::string(credentials.kubeconfig.to_yaml()));
-    state.set("cluster_ca_certificate", Value::string(&credentials.cluster_ca_certificate));
-    state.set("client_certificate", Value::string(&credentials.client_certificate));
+    state.set(
+        "kubeconfig_raw",
+        Value::string(credentials.kubeconfig.to_yaml()),
+    );
+    state.set(
+        "cluster_ca_certificate",
+        Value::string(&credentials.cluster_ca_certificate),
+    );
+    state.set(
+        "client_certificate",
+        Value::string(&credentials.client_certificate),
+    );
     state.set("client_key", Value::string(&credentials.client_key));
 }

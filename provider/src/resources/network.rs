@@ -7,8 +7,8 @@ use atlas_engine::docker::DockerNetwork;
 use atlas_engine::network::{self, Spec};
 use atlas_engine::{FieldPath, Result};
 use tfplugin::{
-    Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema,
-    Type, Value,
+    Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
+    Schema, Type, Value,
 };
 
 use crate::provider::Configured;
@@ -27,7 +27,11 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let gateway = match gateway {
         Some(std::net::IpAddr::V4(gateway)) => Some(gateway),
         Some(_) => {
-            reader.refuse(&FieldPath::of("gateway"), "the gateway is no IPv4 address.", "Give one of the subnet.");
+            reader.refuse(
+                &FieldPath::of("gateway"),
+                "the gateway is no IPv4 address.",
+                "Give one of the subnet.",
+            );
             None
         }
         None => None,
@@ -37,7 +41,12 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
         .entries()
         .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect();
-    Some(Spec { name: value.get("name").as_str()?.to_owned(), subnet: subnet?, gateway, labels })
+    Some(Spec {
+        name: value.get("name").as_str()?.to_owned(),
+        subnet: subnet?,
+        gateway,
+        labels,
+    })
 }
 
 fn state(found: &DockerNetwork, before: &Value) -> Value {
@@ -45,8 +54,14 @@ fn state(found: &DockerNetwork, before: &Value) -> Value {
     state.set("name", Value::string(&found.name));
     state.set("id", Value::string(&found.name));
     state.set("network_id", Value::string(&found.id));
-    state.set("subnet", Value::optional(found.subnet.map(|net| net.to_string())));
-    state.set("gateway", Value::optional(found.gateway.map(|address| address.to_string())));
+    state.set(
+        "subnet",
+        Value::optional(found.subnet.map(|net| net.to_string())),
+    );
+    state.set(
+        "gateway",
+        Value::optional(found.gateway.map(|address| address.to_string())),
+    );
     let labels = text_map(&network::user_labels(found));
     // Null and an empty map both say "none".
     if !(labels.is_null() && before.get("labels").entries().next().is_none()) {
@@ -82,7 +97,11 @@ impl Resource<Configured> for Network {
     async fn validate(&self, config: &Value) -> Diagnostics {
         let mut reader = Reader::default();
         let mut problems = timeouts::problems(config);
-        problems.extend(spec(config, &mut reader).map(|spec| spec.problems()).unwrap_or_default());
+        problems.extend(
+            spec(config, &mut reader)
+                .map(|spec| spec.problems())
+                .unwrap_or_default(),
+        );
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
         push_problems(&mut found, &problems);
@@ -95,7 +114,10 @@ impl Resource<Configured> for Network {
         let mut requires_replace = Vec::new();
         for name in REPLACING {
             let computed_later = name == "gateway" && request.config.get(name).is_null();
-            if !request.prior.is_null() && !computed_later && state.get(name) != request.prior.get(name) {
+            if !request.prior.is_null()
+                && !computed_later
+                && state.get(name) != request.prior.get(name)
+            {
                 requires_replace.push(AttributePath::of(name));
             }
         }
@@ -108,38 +130,63 @@ impl Resource<Configured> for Network {
             let mut reader = Reader::default();
             if let Some(spec) = spec(&request.config, &mut reader) {
                 if request.config.get("gateway").is_null() {
-                    state.set("gateway", Value::optional(spec.gateway().map(|address| address.to_string())));
+                    state.set(
+                        "gateway",
+                        Value::optional(spec.gateway().map(|address| address.to_string())),
+                    );
                 }
                 let others = async {
                     let cx = operation.data.context(operation).await?;
                     cx.docker.networks(None).await
                 };
                 // The network that is to be replaced is gone before this one is made.
-                let own = request.prior.get("name").as_str().unwrap_or(&spec.name).to_owned();
+                let own = request
+                    .prior
+                    .get("name")
+                    .as_str()
+                    .unwrap_or(&spec.name)
+                    .to_owned();
                 match others.await {
                     Ok(others) => {
                         let path = FieldPath::of("subnet");
                         let overlap = network::refuse_overlap(spec.subnet, &own, &path, &others);
                         push_problems(&mut diagnostics_now, overlap.as_slice());
                     }
-                    Err(error) => diagnostics_now.extend(diagnostics("The network cannot be planned", &error)),
+                    Err(error) => {
+                        diagnostics_now
+                            .extend(diagnostics("The network cannot be planned", &error));
+                    }
                 }
             }
         }
-        Planned { state, requires_replace, diagnostics: diagnostics_now }
+        Planned {
+            state,
+            requires_replace,
+            diagnostics: diagnostics_now,
+        }
     }
 
-    async fn create(&self, operation: &Operation<Configured>, planned: Value, _config: &Value) -> Outcome {
+    async fn create(
+        &self,
+        operation: &Operation<Configured>,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
         let mut reader = Reader::default();
         let work = async {
             let Some(spec) = spec(&planned, &mut reader) else {
-                return Err(atlas_engine::Error::Invalid(std::mem::take(&mut reader.problems)));
+                return Err(atlas_engine::Error::Invalid(std::mem::take(
+                    &mut reader.problems,
+                )));
             };
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
             network::create(&cx, &spec).await
         };
         match work.await {
-            Ok(found) => Outcome { state: state(&found, &planned), diagnostics: Diagnostics::new() },
+            Ok(found) => Outcome {
+                state: state(&found, &planned),
+                diagnostics: Diagnostics::new(),
+            },
             Err(error) => Outcome {
                 state: Value::Null,
                 diagnostics: diagnostics("The network cannot be created", &error),
@@ -147,8 +194,14 @@ impl Resource<Configured> for Network {
         }
     }
 
-    async fn read(&self, operation: &Operation<Configured>, before: Value) -> Result<Value, Diagnostics> {
-        let Some(name) = before.get("name").as_str() else { return Ok(Value::Null) };
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        before: Value,
+    ) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else {
+            return Ok(Value::Null);
+        };
         match existing(operation, name).await {
             Ok(Some(found)) => Ok(state(&found, &before)),
             Ok(None) => Ok(Value::Null),
@@ -164,18 +217,30 @@ impl Resource<Configured> for Network {
         _config: &Value,
     ) -> Outcome {
         // Only timeouts change in place.
-        Outcome { state: planned, diagnostics: Diagnostics::new() }
+        Outcome {
+            state: planned,
+            diagnostics: Diagnostics::new(),
+        }
     }
 
-    async fn delete(&self, operation: &Operation<Configured>, prior: Value) -> Result<(), Diagnostics> {
+    async fn delete(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+    ) -> Result<(), Diagnostics> {
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             network::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
         };
-        work.await.map_err(|error| diagnostics("The network cannot be removed", &error))
+        work.await
+            .map_err(|error| diagnostics("The network cannot be removed", &error))
     }
 
-    async fn import(&self, operation: &Operation<Configured>, id: &str) -> Result<Value, Diagnostics> {
+    async fn import(
+        &self,
+        operation: &Operation<Configured>,
+        id: &str,
+    ) -> Result<Value, Diagnostics> {
         match existing(operation, id).await {
             Ok(Some(found)) => Ok(state(&found, &self.schema().empty())),
             Ok(None) => Err(Diagnostics::error(

@@ -19,7 +19,11 @@ use crate::path::FieldPath;
 /// # Errors
 /// A member that does not exist, overlapping networks, or a change that needs another bridge.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
-    let names: Vec<String> = spec.members.iter().map(|member| member.cluster.clone()).collect();
+    let names: Vec<String> = spec
+        .members
+        .iter()
+        .map(|member| member.cluster.clone())
+        .collect();
     let observed = observe(cx, &spec.name, &names).await?;
     let todo = plan(spec, &observed)?;
     for (position, name) in names.iter().enumerate() {
@@ -33,8 +37,16 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
         }
     }
     if !todo.replace.is_empty() {
-        let fields = todo.replace.iter().map(|field| (*field).to_owned()).collect();
-        return Err(Error::NeedsReplacement { kind: "bridge", name: spec.name.clone(), fields });
+        let fields = todo
+            .replace
+            .iter()
+            .map(|field| (*field).to_owned())
+            .collect();
+        return Err(Error::NeedsReplacement {
+            kind: "bridge",
+            name: spec.name.clone(),
+            fields,
+        });
     }
     carry_out(cx, spec, &todo).await?;
     observe(cx, &spec.name, &names).await
@@ -45,18 +57,31 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
     let observed = observe(cx, name, &[]).await?;
     cx.tell(&format!("removing bridge {name}"));
     let views = || observed.clusters.values();
-    let told = views().filter(|view| view.stub_zones.is_some()).filter_map(|view| view.server.as_ref());
+    let told = views()
+        .filter(|view| view.stub_zones.is_some())
+        .filter_map(|view| view.server.as_ref());
     try_join_all(told.map(|server| set_names(cx, name, server, None))).await?;
     let nodes = views().flat_map(|view| &view.nodes);
     try_join_all(nodes.map(|node| leave(cx, name, &node.name, node.running))).await?;
-    cx.guard("removing the transit network", cx.docker.remove_network(&network_name(name))).await
+    cx.guard(
+        "removing the transit network",
+        cx.docker.remove_network(&network_name(name)),
+    )
+    .await
 }
 
 /// Puts a cluster's new nodes on every bridge that the cluster is on.
 pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
-    let bridges = cx.guard("listing bridges", cx.docker.networks(Some(labels::ATLAS_BRIDGE))).await?;
+    let bridges = cx
+        .guard(
+            "listing bridges",
+            cx.docker.networks(Some(labels::ATLAS_BRIDGE)),
+        )
+        .await?;
     for network in bridges {
-        let Some(name) = network.labels.get(labels::ATLAS_BRIDGE) else { continue };
+        let Some(name) = network.labels.get(labels::ATLAS_BRIDGE) else {
+            continue;
+        };
         let observed = observe(cx, name, &[]).await?;
         if !observed.clusters.contains_key(cluster) {
             continue;
@@ -75,7 +100,11 @@ async fn carry_out(cx: &Context, spec: &Spec, todo: &Plan) -> Result<()> {
     for step in &todo.steps {
         cx.tell(&format!("bridge {}: {}", spec.name, step.summary()));
     }
-    if todo.steps.iter().any(|step| matches!(step, Step::CreateNetwork { .. })) {
+    if todo
+        .steps
+        .iter()
+        .any(|step| matches!(step, Step::CreateNetwork { .. }))
+    {
         create_network(cx, spec).await?;
     }
     let transit = network_name(&spec.name);
@@ -87,9 +116,14 @@ async fn carry_out(cx: &Context, spec: &Spec, todo: &Plan) -> Result<()> {
         }),
         _ => None,
     });
-    cx.guard("attaching nodes to the bridge", try_join_all(attach)).await?;
+    cx.guard("attaching nodes to the bridge", try_join_all(attach))
+        .await?;
     let route = todo.steps.iter().filter_map(|step| match step {
-        Step::Route { node, running, script } => Some(set_routes(cx, &spec.name, node, *running, script)),
+        Step::Route {
+            node,
+            running,
+            script,
+        } => Some(set_routes(cx, &spec.name, node, *running, script)),
         _ => None,
     });
     cx.guard("setting routes", try_join_all(route)).await?;
@@ -99,7 +133,9 @@ async fn carry_out(cx: &Context, spec: &Spec, todo: &Plan) -> Result<()> {
     });
     try_join_all(leaving).await?;
     let names = todo.steps.iter().filter_map(|step| match step {
-        Step::Names { server, zones, .. } => Some(set_names(cx, &spec.name, server, zones.as_deref())),
+        Step::Names { server, zones, .. } => {
+            Some(set_names(cx, &spec.name, server, zones.as_deref()))
+        }
         _ => None,
     });
     try_join_all(names).await.map(drop)
@@ -111,7 +147,9 @@ async fn create_network(cx: &Context, spec: &Spec) -> Result<()> {
         let existing = cx.docker.networks(None).await?;
         let path = FieldPath::of("subnet");
         crate::error::refuse(
-            refuse_overlap(spec.subnet, &name, &path, &existing).into_iter().collect(),
+            refuse_overlap(spec.subnet, &name, &path, &existing)
+                .into_iter()
+                .collect(),
         )?;
         cx.docker
             .create_network(&NetworkSpec {
@@ -141,7 +179,11 @@ async fn set_routes(
         let old = format!("[ ! -x {path} ] || {path} down");
         cx.docker.exec(node, &["sh", "-c", &old]).await?;
     }
-    let file = File { path: path.clone(), content: content.as_bytes().into(), mode: 0o744 };
+    let file = File {
+        path: path.clone(),
+        content: content.as_bytes().into(),
+        mode: 0o744,
+    };
     cx.docker.put_files(node, &[file]).await?;
     if running {
         cx.docker.exec(node, &["sh", &path]).await?;
@@ -157,7 +199,11 @@ async fn leave(cx: &Context, bridge: &str, node: &str, running: bool) -> Result<
             cx.docker.exec(node, &["sh", "-c", &undo]).await?;
         } else {
             // A file cannot be removed from a stopped container; one that does nothing can be put.
-            let nothing = File { path, content: b"#!/bin/sh\nexit 0\n".into(), mode: 0o744 };
+            let nothing = File {
+                path,
+                content: b"#!/bin/sh\nexit 0\n".into(),
+                mode: 0o744,
+            };
             cx.docker.put_files(node, &[nothing]).await?;
         }
         cx.docker.detach(&network_name(bridge), node).await
@@ -171,13 +217,39 @@ async fn set_names(cx: &Context, bridge: &str, server: &str, zones: Option<&str>
     let patch = serde_json::json!({"data": {dns_key(bridge): zones}}).to_string();
     let namespace = "--namespace=kube-system";
     // Created where it is missing; its other keys are the user's.
-    let question = ["get", "configmap", CUSTOM_DNS, namespace, "--ignore-not-found", "-o", "name"];
+    let question = [
+        "get",
+        "configmap",
+        CUSTOM_DNS,
+        namespace,
+        "--ignore-not-found",
+        "-o",
+        "name",
+    ];
     if kubectl(cx, server, &question).await?.trim().is_empty() {
         kubectl(cx, server, &["create", "configmap", CUSTOM_DNS, namespace]).await?;
     }
-    kubectl(cx, server, &["patch", "configmap", CUSTOM_DNS, namespace, "--type=merge", "-p", &patch]).await?;
+    kubectl(
+        cx,
+        server,
+        &[
+            "patch",
+            "configmap",
+            CUSTOM_DNS,
+            namespace,
+            "--type=merge",
+            "-p",
+            &patch,
+        ],
+    )
+    .await?;
     let deployment = "deployment/coredns";
     kubectl(cx, server, &["rollout", "restart", deployment, namespace]).await?;
-    kubectl(cx, server, &["rollout", "status", deployment, namespace, "--timeout=180s"]).await?;
+    kubectl(
+        cx,
+        server,
+        &["rollout", "status", deployment, namespace, "--timeout=180s"],
+    )
+    .await?;
     Ok(())
 }

@@ -66,7 +66,8 @@ pub struct Observed {
 
 /// Reads a bridge, and the clusters of these names.
 pub async fn observe(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observed> {
-    cx.guard("reading a bridge", read(cx, bridge, clusters)).await
+    cx.guard("reading a bridge", read(cx, bridge, clusters))
+        .await
 }
 
 async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observed> {
@@ -75,12 +76,18 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
     let mut names: BTreeSet<String> = clusters.iter().cloned().collect();
     if network.is_some() {
         let attached = cx.docker.containers_on(&transit).await?;
-        names.extend(attached.iter().filter_map(|node| node.label(labels::CLUSTER).map(str::to_owned)));
+        names.extend(
+            attached
+                .iter()
+                .filter_map(|node| node.label(labels::CLUSTER).map(str::to_owned)),
+        );
     }
     let views = names.iter().map(|name| async move {
         let found = k3d::observe(cx, name).await?;
         Ok::<_, crate::Error>(match found {
-            Some(found) => cluster(cx, bridge, &found).await?.map(|view| (name.clone(), view)),
+            Some(found) => cluster(cx, bridge, &found)
+                .await?
+                .map(|view| (name.clone(), view)),
             None => None,
         })
     });
@@ -89,11 +96,17 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
 }
 
 async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Option<ClusterView>> {
-    let Some(server) = found.server() else { return Ok(None) };
+    let Some(server) = found.server() else {
+        return Ok(None);
+    };
     let args = k3d::NodeArgs::parse(&server.cmd);
     let running = server.state.running.then(|| server.name.clone());
-    let nodes: Vec<&Node> =
-        found.nodes.iter().filter(|(role, _)| *role != Role::LoadBalancer).map(|(_, n)| n).collect();
+    let nodes: Vec<&Node> = found
+        .nodes
+        .iter()
+        .filter(|(role, _)| *role != Role::LoadBalancer)
+        .map(|(_, n)| n)
+        .collect();
     let (kubernetes, nodes) = tokio::try_join!(
         kubernetes(cx, bridge, running.as_deref()),
         try_join_all(nodes.into_iter().map(|one| node(cx, bridge, one))),
@@ -121,31 +134,45 @@ struct Kubernetes {
 }
 
 async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<Kubernetes> {
-    let Some(server) = server else { return Ok(Kubernetes::default()) };
-    let nodes = k3d::kubectl(cx, server, &[
-        "get",
-        "nodes",
-        "-o",
-        r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.spec.podCIDR}{"\n"}{end}"#,
-    ]);
-    let dns = k3d::kubectl(cx, server, &[
-        "get",
-        "service",
-        "kube-dns",
-        "--namespace=kube-system",
-        "--ignore-not-found",
-        "-o",
-        "jsonpath={.spec.clusterIP}",
-    ]);
-    let custom = k3d::kubectl(cx, server, &[
-        "get",
-        "configmap",
-        CUSTOM_DNS,
-        "--namespace=kube-system",
-        "--ignore-not-found",
-        "-o",
-        "json",
-    ]);
+    let Some(server) = server else {
+        return Ok(Kubernetes::default());
+    };
+    let nodes = k3d::kubectl(
+        cx,
+        server,
+        &[
+            "get",
+            "nodes",
+            "-o",
+            r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.spec.podCIDR}{"\n"}{end}"#,
+        ],
+    );
+    let dns = k3d::kubectl(
+        cx,
+        server,
+        &[
+            "get",
+            "service",
+            "kube-dns",
+            "--namespace=kube-system",
+            "--ignore-not-found",
+            "-o",
+            "jsonpath={.spec.clusterIP}",
+        ],
+    );
+    let custom = k3d::kubectl(
+        cx,
+        server,
+        &[
+            "get",
+            "configmap",
+            CUSTOM_DNS,
+            "--namespace=kube-system",
+            "--ignore-not-found",
+            "-o",
+            "json",
+        ],
+    );
     let (nodes, dns, custom) = tokio::try_join!(nodes, dns, custom)?;
     let pods = nodes.lines().filter_map(|line| {
         let (name, net) = line.split_once(' ')?;
@@ -170,7 +197,9 @@ async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
     let content = cx.docker.get_file(&node.name, &path);
     let table = async {
         if node.state.running {
-            cx.docker.exec(&node.name, &["ip", "-4", "route", "show"]).await
+            cx.docker
+                .exec(&node.name, &["ip", "-4", "route", "show"])
+                .await
         } else {
             Ok(String::new())
         }

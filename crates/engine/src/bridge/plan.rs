@@ -60,10 +60,16 @@ impl Step {
             Self::Attach { node, .. } => format!("node {node} is not on the bridge"),
             Self::Route { node, .. } => format!("routes of node {node} are missing"),
             Self::Leave { node, .. } => format!("node {node} leaves the bridge"),
-            Self::Names { cluster, zones: Some(_), .. } => {
+            Self::Names {
+                cluster,
+                zones: Some(_),
+                ..
+            } => {
                 format!("the DNS of cluster {cluster} does not know all members")
             }
-            Self::Names { cluster, .. } => format!("the DNS of cluster {cluster} forgets the bridge"),
+            Self::Names { cluster, .. } => {
+                format!("the DNS of cluster {cluster} forgets the bridge")
+            }
         }
     }
 }
@@ -94,35 +100,62 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     crate::error::refuse(spec.problems())?;
     let mut plan = Plan::default();
     match &observed.network {
-        None => plan.steps.push(Step::CreateNetwork { network: network_name(&spec.name) }),
+        None => plan.steps.push(Step::CreateNetwork {
+            network: network_name(&spec.name),
+        }),
         Some(network) if network.subnet != Some(spec.subnet) => plan.replace.push("subnet"),
         Some(_) => {}
     }
-    let wanted: BTreeSet<&str> = spec.members.iter().map(|member| member.cluster.as_str()).collect();
-    let members: BTreeMap<&String, &ClusterView> =
-        observed.clusters.iter().filter(|(name, _)| wanted.contains(name.as_str())).collect();
+    let wanted: BTreeSet<&str> = spec
+        .members
+        .iter()
+        .map(|member| member.cluster.as_str())
+        .collect();
+    let members: BTreeMap<&String, &ClusterView> = observed
+        .clusters
+        .iter()
+        .filter(|(name, _)| wanted.contains(name.as_str()))
+        .collect();
     let addresses = addresses(&spec, observed, &members)?;
     for (name, view) in &members {
         for node in &view.nodes {
-            let Some(&address) = addresses.get(&node.name) else { continue };
+            let Some(&address) = addresses.get(&node.name) else {
+                continue;
+            };
             if !node.attached || node.address != Some(address) || observed.network.is_none() {
-                plan.steps.push(Step::Attach { node: node.name.clone(), address });
+                plan.steps.push(Step::Attach {
+                    node: node.name.clone(),
+                    address,
+                });
             }
         }
         for node in &view.nodes {
             let routes = routes(name, view, &members, &addresses);
             let script = routes.script(&spec.name);
-            let set = node.script.as_ref() == Some(&script) && (!node.running || routes.are_set(&node.table));
+            let set = node.script.as_ref() == Some(&script)
+                && (!node.running || routes.are_set(&node.table));
             if !set || !node.attached {
-                plan.steps.push(Step::Route { node: node.name.clone(), running: node.running, script });
+                plan.steps.push(Step::Route {
+                    node: node.name.clone(),
+                    running: node.running,
+                    script,
+                });
             }
         }
     }
-    for (_, view) in observed.clusters.iter().filter(|(name, _)| !wanted.contains(name.as_str())) {
-        let leaving = view.nodes.iter().filter(|node| node.attached || node.script.is_some());
-        plan.steps.extend(
-            leaving.map(|node| Step::Leave { node: node.name.clone(), running: node.running }),
-        );
+    for (_, view) in observed
+        .clusters
+        .iter()
+        .filter(|(name, _)| !wanted.contains(name.as_str()))
+    {
+        let leaving = view
+            .nodes
+            .iter()
+            .filter(|node| node.attached || node.script.is_some());
+        plan.steps.extend(leaving.map(|node| Step::Leave {
+            node: node.name.clone(),
+            running: node.running,
+        }));
     }
     plan.steps.extend(names(&spec, observed, &members));
     Ok(plan)
@@ -161,7 +194,10 @@ fn routes(
     members: &BTreeMap<&String, &ClusterView>,
     addresses: &BTreeMap<String, Ipv4Addr>,
 ) -> Routes {
-    let mut routes = Routes { gateway: view.gateway, ..Routes::default() };
+    let mut routes = Routes {
+        gateway: view.gateway,
+        ..Routes::default()
+    };
     for (name, peer) in members.iter().filter(|(name, _)| name.as_str() != own) {
         let _ = name;
         for node in &peer.nodes {
@@ -171,7 +207,11 @@ fn routes(
         }
         // The rest of the cluster's pods (nodes that join later), and its Services: by its first
         // node, which forwards within its cluster.
-        let first = peer.nodes.iter().find(|node| node.name.contains("-server-")).or(peer.nodes.first());
+        let first = peer
+            .nodes
+            .iter()
+            .find(|node| node.name.contains("-server-"))
+            .or(peer.nodes.first());
         if let Some(&via) = first.and_then(|node| addresses.get(&node.name)) {
             for net in [peer.cluster_cidr, peer.service_cidr] {
                 if !routes.via.iter().any(|(known, _)| *known == net) {
@@ -179,16 +219,14 @@ fn routes(
                 }
             }
         }
-        routes.untranslated.push((view.cluster_cidr, peer.cluster_cidr));
+        routes
+            .untranslated
+            .push((view.cluster_cidr, peer.cluster_cidr));
     }
     routes
 }
 
-fn names(
-    spec: &Spec,
-    observed: &Observed,
-    members: &BTreeMap<&String, &ClusterView>,
-) -> Vec<Step> {
+fn names(spec: &Spec, observed: &Observed, members: &BTreeMap<&String, &ClusterView>) -> Vec<Step> {
     let zones: Vec<(String, String)> = members
         .iter()
         .filter_map(|(name, view)| Some(((*name).clone(), view.dns.clone()?)))
@@ -196,10 +234,16 @@ fn names(
     let text = script::stub_zones(&zones);
     let mut steps = Vec::new();
     for (name, view) in &observed.clusters {
-        let Some(server) = view.server.clone() else { continue };
+        let Some(server) = view.server.clone() else {
+            continue;
+        };
         let wanted = (spec.dns && members.contains_key(name)).then(|| text.clone());
         if view.stub_zones != wanted {
-            steps.push(Step::Names { cluster: name.clone(), server, zones: wanted });
+            steps.push(Step::Names {
+                cluster: name.clone(),
+                server,
+                zones: wanted,
+            });
         }
     }
     steps
@@ -213,7 +257,14 @@ mod tests {
 
     fn view(cluster: &str, pods: &str, services: &str) -> ClusterView {
         let node = |index: u8| NodeView {
-            name: format!("k3d-{cluster}-{}", if index == 0 { "server-0".to_owned() } else { format!("agent-{}", index - 1) }),
+            name: format!(
+                "k3d-{cluster}-{}",
+                if index == 0 {
+                    "server-0".to_owned()
+                } else {
+                    format!("agent-{}", index - 1)
+                }
+            ),
             running: true,
             attached: false,
             address: None,
@@ -243,7 +294,11 @@ mod tests {
     }
 
     fn spec() -> Spec {
-        let member = |cluster: &str| Member { cluster: cluster.into(), cluster_cidr: None, service_cidr: None };
+        let member = |cluster: &str| Member {
+            cluster: cluster.into(),
+            cluster_cidr: None,
+            service_cidr: None,
+        };
         Spec {
             name: "world".into(),
             subnet: "172.31.0.0/24".parse().unwrap(),
@@ -255,17 +310,35 @@ mod tests {
     #[test]
     fn every_node_gets_its_own_address_and_routes_to_every_peer() {
         let plan = plan(&spec(), &observed()).unwrap();
-        let addresses: BTreeSet<_> = plan.steps.iter().filter_map(|step| match step {
-            Step::Attach { address, .. } => Some(*address),
-            _ => None,
-        }).collect();
+        let addresses: BTreeSet<_> = plan
+            .steps
+            .iter()
+            .filter_map(|step| match step {
+                Step::Attach { address, .. } => Some(*address),
+                _ => None,
+            })
+            .collect();
         assert_eq!(addresses.len(), 4);
-        let script = plan.steps.iter().find_map(|step| match step {
-            Step::Route { node, script, .. } if node == "k3d-us-server-0" => Some(script.clone()),
-            _ => None,
-        }).unwrap();
-        for net in ["10.46.0.0/24", "10.46.1.0/24", "10.46.0.0/16", "10.47.0.0/16"] {
-            assert!(script.contains(&format!("ip route replace {net} via ")), "{net} in {script}");
+        let script = plan
+            .steps
+            .iter()
+            .find_map(|step| match step {
+                Step::Route { node, script, .. } if node == "k3d-us-server-0" => {
+                    Some(script.clone())
+                }
+                _ => None,
+            })
+            .unwrap();
+        for net in [
+            "10.46.0.0/24",
+            "10.46.1.0/24",
+            "10.46.0.0/16",
+            "10.47.0.0/16",
+        ] {
+            assert!(
+                script.contains(&format!("ip route replace {net} via ")),
+                "{net} in {script}"
+            );
         }
     }
 
@@ -274,23 +347,34 @@ mod tests {
         let mut observed = observed();
         let first = plan(&spec(), &observed).unwrap();
         observed.network = Some(crate::docker::DockerNetwork {
-            name: network_name("world"), id: String::new(), driver: "bridge".into(),
-            subnet: Some(spec().subnet), gateway: None, labels: BTreeMap::new(),
+            name: network_name("world"),
+            id: String::new(),
+            driver: "bridge".into(),
+            subnet: Some(spec().subnet),
+            gateway: None,
+            labels: BTreeMap::new(),
             addresses: std::collections::HashMap::new(),
         });
         for step in first.steps {
             for view in observed.clusters.values_mut() {
                 for node in &mut view.nodes {
                     match &step {
-                        Step::Attach { node: name, address } if *name == node.name => {
+                        Step::Attach {
+                            node: name,
+                            address,
+                        } if *name == node.name => {
                             node.attached = true;
                             node.address = Some(*address);
                         }
-                        Step::Route { node: name, script, .. } if *name == node.name => {
+                        Step::Route {
+                            node: name, script, ..
+                        } if *name == node.name => {
                             node.script = Some(script.clone());
-                            node.table = script.lines()
+                            node.table = script
+                                .lines()
                                 .filter_map(|line| line.trim().strip_prefix("ip route replace "))
-                                .map(|route| format!("{route} dev eth1\n")).collect();
+                                .map(|route| format!("{route} dev eth1\n"))
+                                .collect();
                         }
                         _ => {}
                     }
@@ -308,7 +392,9 @@ mod tests {
     #[test]
     fn clusters_that_overlap_in_the_world_are_refused() {
         let mut observed = observed();
-        observed.clusters.insert("eu".into(), view("eu", "10.44.0.0/16", "10.47.0.0/16"));
+        observed
+            .clusters
+            .insert("eu".into(), view("eu", "10.44.0.0/16", "10.47.0.0/16"));
         let text = plan(&spec(), &observed).unwrap_err().to_string();
         assert!(text.contains("\"us\"") && text.contains("\"eu\""), "{text}");
     }

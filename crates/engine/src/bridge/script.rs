@@ -83,8 +83,14 @@ mod tests {
     fn routes() -> Routes {
         Routes {
             gateway: Some(Ipv4Addr::new(172, 20, 0, 1)),
-            via: vec![("10.46.0.0/24".parse().unwrap(), Ipv4Addr::new(172, 31, 0, 4))],
-            untranslated: vec![("10.44.0.0/16".parse().unwrap(), "10.46.0.0/16".parse().unwrap())],
+            via: vec![(
+                "10.46.0.0/24".parse().unwrap(),
+                Ipv4Addr::new(172, 31, 0, 4),
+            )],
+            untranslated: vec![(
+                "10.44.0.0/16".parse().unwrap(),
+                "10.46.0.0/16".parse().unwrap(),
+            )],
         }
     }
 
@@ -103,7 +109,11 @@ mod tests {
 
     #[test]
     fn a_route_through_another_node_does_not_count() {
-        assert!(routes().are_set("default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n"));
+        assert!(
+            routes().are_set(
+                "default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n"
+            )
+        );
         assert!(!routes().are_set("10.46.0.0/24 via 172.31.0.40 dev eth1\n"));
     }
 
@@ -111,6 +121,9 @@ mod tests {
     fn a_zone_is_rewritten_both_ways() {
         let text = stub_zones(&[("dc-eu".into(), "10.47.0.10".into())]);
         assert!(text.starts_with("dc-eu:53 {"), "{text}");
-        assert!(text.contains("rewrite name suffix .dc-eu .cluster.local answer auto"), "{text}");
+        assert!(
+            text.contains("rewrite name suffix .dc-eu .cluster.local answer auto"),
+            "{text}"
+        );
     }
 }

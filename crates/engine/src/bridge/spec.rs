@@ -51,10 +51,14 @@ impl Spec {
                 "Name at least two.",
             ));
         }
-        let mut known: Vec<(String, Ipv4Net)> = vec![("the bridge's subnet".to_owned(), self.subnet)];
+        let mut known: Vec<(String, Ipv4Net)> =
+            vec![("the bridge's subnet".to_owned(), self.subnet)];
         for (position, member) in self.members.iter().enumerate() {
             let path = FieldPath::of("clusters").index(position);
-            if self.members[..position].iter().any(|other| other.cluster == member.cluster) {
+            if self.members[..position]
+                .iter()
+                .any(|other| other.cluster == member.cluster)
+            {
                 problems.push(Problem::new(
                     path.clone().name("name"),
                     format!("{:?} is named twice.", member.cluster),
@@ -102,9 +106,10 @@ impl Spec {
 /// The specification that an existing bridge follows. `None` where its network is gone.
 pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
     let network = observed.network.as_ref()?;
-    let members = observed.clusters.iter().filter(|(_, view)| {
-        view.nodes.iter().any(|node| node.attached)
-    });
+    let members = observed
+        .clusters
+        .iter()
+        .filter(|(_, view)| view.nodes.iter().any(|node| node.attached));
     Some(Spec {
         name: name.to_owned(),
         subnet: network.subnet?,
@@ -115,7 +120,10 @@ pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
                 service_cidr: Some(view.service_cidr),
             })
             .collect(),
-        dns: observed.clusters.values().any(|view| view.stub_zones.is_some()),
+        dns: observed
+            .clusters
+            .values()
+            .any(|view| view.stub_zones.is_some()),
     })
 }
 
@@ -132,7 +140,12 @@ mod tests {
     }
 
     fn spec(members: Vec<Member>) -> Spec {
-        Spec { name: "b".into(), subnet: "172.31.0.0/24".parse().unwrap(), members, dns: true }
+        Spec {
+            name: "b".into(),
+            subnet: "172.31.0.0/24".parse().unwrap(),
+            members,
+            dns: true,
+        }
     }
 
     #[test]
@@ -151,6 +164,11 @@ mod tests {
 
     #[test]
     fn one_cluster_makes_no_bridge() {
-        assert_eq!(spec(vec![member("a", "10.44.0.0/16", "10.45.0.0/16")]).problems().len(), 1);
+        assert_eq!(
+            spec(vec![member("a", "10.44.0.0/16", "10.45.0.0/16")])
+                .problems()
+                .len(),
+            1
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use std::io::Read as _;
 
-use bollard::query_parameters::{DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder};
+use bollard::query_parameters::{
+    DownloadFromContainerOptionsBuilder, UploadToContainerOptionsBuilder,
+};
 use futures_util::StreamExt as _;
 
 use super::Docker;
@@ -35,7 +37,9 @@ impl Docker {
 
     /// Reads one file; `None` where it, or the container, does not exist.
     pub async fn get_file(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>> {
-        let options = DownloadFromContainerOptionsBuilder::default().path(path).build();
+        let options = DownloadFromContainerOptionsBuilder::default()
+            .path(path)
+            .build();
         let mut stream = std::pin::pin!(self.api.download_from_container(container, Some(options)));
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
@@ -43,7 +47,11 @@ impl Docker {
                 Ok(chunk) => bytes.extend_from_slice(&chunk),
                 Err(error) => {
                     let error = self.failed("read a file of", container, error);
-                    return if error.is_not_found() { Ok(None) } else { Err(error) };
+                    return if error.is_not_found() {
+                        Ok(None)
+                    } else {
+                        Err(error)
+                    };
                 }
             }
         }
@@ -92,7 +100,11 @@ mod tests {
 
     #[test]
     fn what_goes_in_comes_out() {
-        let file = File { path: "/etc/confd/values.yaml".into(), content: b"a: 1\n".into(), mode: 0o744 };
+        let file = File {
+            path: "/etc/confd/values.yaml".into(),
+            content: b"a: 1\n".into(),
+            mode: 0o744,
+        };
         let bytes = bundle(std::slice::from_ref(&file)).unwrap();
         assert_eq!(first_file(&bytes).unwrap(), Some(file.content));
     }

@@ -15,8 +15,8 @@ use bollard::query_parameters::{
 };
 use futures_util::future::try_join_all;
 
-use super::network::endpoint;
 use super::Docker;
+use super::network::endpoint;
 use crate::error::Result;
 use crate::labels::Labels;
 
@@ -41,7 +41,10 @@ impl FromStr for PortKey {
     /// Accepts `6443` for `6443/tcp`: k3d writes both.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
-        Ok(Self { port: port.parse()?, protocol: protocol.to_owned() })
+        Ok(Self {
+            port: port.parse()?,
+            protocol: protocol.to_owned(),
+        })
     }
 }
 
@@ -133,21 +136,33 @@ impl Docker {
     /// Containers that carry all of these labels (`key` or `key=value`), whatever their state, by
     /// name.
     pub async fn containers(&self, labels: &[String]) -> Result<Vec<Node>> {
-        self.containers_by(&HashMap::from([("label".to_owned(), labels.to_vec())])).await
+        self.containers_by(&HashMap::from([("label".to_owned(), labels.to_vec())]))
+            .await
     }
 
     /// Containers that belong to a network, running or not, by name.
     pub async fn containers_on(&self, network: &str) -> Result<Vec<Node>> {
-        self.containers_by(&HashMap::from([("network".to_owned(), vec![network.to_owned()])])).await
+        self.containers_by(&HashMap::from([(
+            "network".to_owned(),
+            vec![network.to_owned()],
+        )]))
+        .await
     }
 
     /// Running containers, by name.
     pub async fn running_containers(&self) -> Result<Vec<Node>> {
-        self.containers_by(&HashMap::from([("status".to_owned(), vec!["running".to_owned()])])).await
+        self.containers_by(&HashMap::from([(
+            "status".to_owned(),
+            vec!["running".to_owned()],
+        )]))
+        .await
     }
 
     async fn containers_by(&self, filters: &HashMap<String, Vec<String>>) -> Result<Vec<Node>> {
-        let options = ListContainersOptionsBuilder::default().all(true).filters(filters).build();
+        let options = ListContainersOptionsBuilder::default()
+            .all(true)
+            .filters(filters)
+            .build();
         let listed = self
             .api
             .list_containers(Some(options))
@@ -158,25 +173,39 @@ impl Docker {
             .filter_map(|summary| summary.id)
             .map(|id| async move { self.container(&id).await });
         // One that vanished between the two calls is simply not there.
-        let mut nodes: Vec<Node> = try_join_all(inspected).await?.into_iter().flatten().collect();
+        let mut nodes: Vec<Node> = try_join_all(inspected)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect();
         nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(nodes)
     }
 
     /// One container by name or id; `None` where there is none.
     pub async fn container(&self, name: &str) -> Result<Option<Node>> {
-        match self.api.inspect_container(name, None::<InspectContainerOptions>).await {
+        match self
+            .api
+            .inspect_container(name, None::<InspectContainerOptions>)
+            .await
+        {
             Ok(inspected) => Ok(Some(Node::from_inspect(inspected))),
             Err(error) => {
                 let error = self.failed("inspect container", name, error);
-                if error.is_not_found() { Ok(None) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
             }
         }
     }
 
     /// Creates a container without starting it.
     pub async fn create_container(&self, spec: &ContainerSpec) -> Result<()> {
-        let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
+        let options = CreateContainerOptionsBuilder::default()
+            .name(&spec.name)
+            .build();
         self.api
             .create_container(Some(options), body(spec))
             .await
@@ -199,19 +228,27 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("stop container", name, error);
-                if error.is_not_found() { Ok(()) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
         }
     }
 
     /// Removes a container with its anonymous volumes; one that is gone already is as good.
     pub async fn remove_container(&self, name: &str) -> Result<()> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let options = RemoveContainerOptionsBuilder::default()
+            .force(true)
+            .v(true)
+            .build();
         match self.api.remove_container(name, Some(options)).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("remove container", name, error);
-                let gone = error.is_not_found() || error.to_string().contains("already in progress");
+                let gone =
+                    error.is_not_found() || error.to_string().contains("already in progress");
                 if gone { Ok(()) } else { Err(error) }
             }
         }
@@ -221,7 +258,11 @@ impl Docker {
 fn body(spec: &ContainerSpec) -> ContainerCreateBody {
     let bindings = spec.ports.iter().map(|(key, published)| {
         let published = published.iter().map(|host| PortBinding {
-            host_ip: Some(host.address.map(|address| address.to_string()).unwrap_or_default()),
+            host_ip: Some(
+                host.address
+                    .map(|address| address.to_string())
+                    .unwrap_or_default(),
+            ),
             host_port: Some(host.port.map(|port| port.to_string()).unwrap_or_default()),
         });
         (key.to_string(), Some(published.collect()))
@@ -266,12 +307,17 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
 impl Node {
     /// The value of an environment variable.
     pub fn env_value(&self, key: &str) -> Option<&str> {
-        self.env.iter().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
+        self.env
+            .iter()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix('='))
     }
 
     /// The value of a label; empty counts as absent.
     pub fn label(&self, key: &str) -> Option<&str> {
-        self.labels.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.labels
+            .get(key)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// The second at which the present run started, in Unix time; 0 where that is not known.
@@ -283,26 +329,48 @@ impl Node {
         let config = found.config.unwrap_or_default();
         let host = found.host_config.unwrap_or_default();
         let state = found.state.unwrap_or_default();
-        let endpoints = found.network_settings.and_then(|net| net.networks).unwrap_or_default();
+        let endpoints = found
+            .network_settings
+            .and_then(|net| net.networks)
+            .unwrap_or_default();
         let mut networks = BTreeMap::new();
         let mut static_addresses = BTreeMap::new();
         for (name, endpoint) in endpoints {
-            let fixed = endpoint.ipam_config.and_then(|ipam| ipam.ipv4_address?.parse().ok());
+            let fixed = endpoint
+                .ipam_config
+                .and_then(|ipam| ipam.ipv4_address?.parse().ok());
             if let Some(fixed) = fixed {
                 static_addresses.insert(name.clone(), fixed);
             }
-            networks.insert(name, endpoint.ip_address.and_then(|address| address.parse().ok()));
+            networks.insert(
+                name,
+                endpoint.ip_address.and_then(|address| address.parse().ok()),
+            );
         }
-        let ports = host.port_bindings.unwrap_or_default().into_iter().filter_map(|(key, bound)| {
-            let published = bound.unwrap_or_default().into_iter().map(|binding| Published {
-                address: binding.host_ip.and_then(|address| address.parse().ok()),
-                port: binding.host_port.and_then(|port| port.parse().ok()).filter(|port| *port != 0),
+        let ports = host
+            .port_bindings
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|(key, bound)| {
+                let published = bound
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|binding| Published {
+                        address: binding.host_ip.and_then(|address| address.parse().ok()),
+                        port: binding
+                            .host_port
+                            .and_then(|port| port.parse().ok())
+                            .filter(|port| *port != 0),
+                    });
+                Some((key.parse().ok()?, published.collect()))
             });
-            Some((key.parse().ok()?, published.collect()))
-        });
         Self {
             id: found.id.unwrap_or_default(),
-            name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+            name: found
+                .name
+                .unwrap_or_default()
+                .trim_start_matches('/')
+                .to_owned(),
             image: config.image.unwrap_or_default(),
             image_id: found.image.unwrap_or_default(),
             cmd: config.cmd.unwrap_or_default(),
@@ -311,7 +379,10 @@ impl Node {
             binds: host.binds.unwrap_or_default(),
             ports: ports.collect(),
             state: State {
-                status: state.status.map(|status| status.to_string()).unwrap_or_default(),
+                status: state
+                    .status
+                    .map(|status| status.to_string())
+                    .unwrap_or_default(),
                 running: state.running.unwrap_or(false) && !state.paused.unwrap_or(false),
                 exit_code: state.exit_code.unwrap_or(0),
                 started_at: state.started_at.unwrap_or_default(),
@@ -337,7 +408,10 @@ mod tests {
 
     #[test]
     fn a_port_without_protocol_is_tcp() {
-        assert_eq!("6443".parse::<PortKey>().unwrap(), "6443/tcp".parse().unwrap());
+        assert_eq!(
+            "6443".parse::<PortKey>().unwrap(),
+            "6443/tcp".parse().unwrap()
+        );
     }
 
     #[test]

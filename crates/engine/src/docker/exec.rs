@@ -26,10 +26,19 @@ impl Docker {
             attach_stdout: Some(true),
             attach_stderr: Some(true),
             privileged: Some(true),
-            cmd: Some(command.iter().map(|&word| word.to_owned()).collect::<Vec<String>>()),
+            cmd: Some(
+                command
+                    .iter()
+                    .map(|&word| word.to_owned())
+                    .collect::<Vec<String>>(),
+            ),
             ..Default::default()
         };
-        let exec = self.api.create_exec(container, options).await.map_err(fail)?;
+        let exec = self
+            .api
+            .create_exec(container, options)
+            .await
+            .map_err(fail)?;
         let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
         if let StartExecResults::Attached { mut output, .. } =
             self.api.start_exec(&exec.id, None).await.map_err(fail)?
@@ -59,7 +68,11 @@ impl Docker {
         if output.code == 0 {
             return Ok(output.stdout);
         }
-        let printed = if output.stderr.trim().is_empty() { output.stdout } else { output.stderr };
+        let printed = if output.stderr.trim().is_empty() {
+            output.stdout
+        } else {
+            output.stderr
+        };
         Err(Error::Exec {
             container: container.to_owned(),
             command: command.join(" "),

@@ -24,7 +24,11 @@ impl Docker {
             Ok(inspected) => Ok(inspected.id),
             Err(error) => {
                 let error = self.failed("look up image", image, error);
-                if error.is_not_found() { Ok(None) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -41,7 +45,11 @@ impl Docker {
             }
             Err(error) => {
                 let error = self.failed("look up image", image, error);
-                if error.is_not_found() { Ok(ImageDefaults::default()) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(ImageDefaults::default())
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -66,7 +74,10 @@ impl Docker {
                 Err(error) => Some(super::plain(&error)),
             };
             if let Some(reason) = reason {
-                return Err(Error::ImageMissing { image: image.to_owned(), reason });
+                return Err(Error::ImageMissing {
+                    image: image.to_owned(),
+                    reason,
+                });
             }
         }
         match self.image_id(image).await? {
@@ -86,7 +97,10 @@ fn split_tag(image: &str) -> (&str, Option<&str>) {
     }
     let after_slash = image.rfind('/').map_or(0, |slash| slash + 1);
     match image[after_slash..].rfind(':') {
-        Some(colon) => (&image[..after_slash + colon], Some(&image[after_slash + colon + 1..])),
+        Some(colon) => (
+            &image[..after_slash + colon],
+            Some(&image[after_slash + colon + 1..]),
+        ),
         None => (image, Some("latest")),
     }
 }
@@ -99,7 +113,10 @@ mod tests {
     fn references_split_at_the_tag_and_not_at_the_port() {
         let table = [
             ("atlas/node:v1", ("atlas/node", Some("v1"))),
-            ("localhost:5000/node", ("localhost:5000/node", Some("latest"))),
+            (
+                "localhost:5000/node",
+                ("localhost:5000/node", Some("latest")),
+            ),
             ("localhost:5000/node:a", ("localhost:5000/node", Some("a"))),
             ("node@sha256:00", ("node@sha256:00", None)),
         ];

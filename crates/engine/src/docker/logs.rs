@@ -27,7 +27,8 @@ impl Docker {
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
         let mut lines = Lines::default();
         while let Some(frame) = stream.next().await {
-            let frame = frame.map_err(|error| self.failed("follow the log of", container, error))?;
+            let frame =
+                frame.map_err(|error| self.failed("follow the log of", container, error))?;
             if lines.feed(frame.as_ref()).iter().any(|line| seen(line)) {
                 return Ok(true);
             }
@@ -37,8 +38,11 @@ impl Docker {
 
     /// The last lines of a container's log; empty where there are none to be had.
     pub async fn last_lines(&self, container: &str) -> String {
-        let options =
-            LogsOptionsBuilder::default().stdout(true).stderr(true).tail(LAST_LINES).build();
+        let options = LogsOptionsBuilder::default()
+            .stdout(true)
+            .stderr(true)
+            .tail(LAST_LINES)
+            .build();
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
         let mut text = String::new();
         while let Some(Ok(frame)) = stream.next().await {

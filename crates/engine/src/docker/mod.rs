@@ -71,7 +71,10 @@ impl Docker {
     /// [`Error::Connect`] names the endpoint that was tried; [`Error::DaemonTooOld`].
     pub async fn connect(config: &DockerConfig) -> Result<Self> {
         let settings = host::resolve(config, |name| std::env::var(name).ok());
-        let failed = |reason: String| Error::Connect { endpoint: settings.endpoint.clone(), reason };
+        let failed = |reason: String| Error::Connect {
+            endpoint: settings.endpoint.clone(),
+            reason,
+        };
         let client = match &settings.transport {
             host::Transport::Unix(path) => {
                 bollard::Docker::connect_with_unix(path, REQUEST_TIMEOUT, API_DEFAULT_VERSION)
@@ -79,7 +82,10 @@ impl Docker {
             host::Transport::Http(address) => {
                 bollard::Docker::connect_with_http(address, REQUEST_TIMEOUT, API_DEFAULT_VERSION)
             }
-            host::Transport::Tls { address, certificates } => bollard::Docker::connect_with_ssl(
+            host::Transport::Tls {
+                address,
+                certificates,
+            } => bollard::Docker::connect_with_ssl(
                 address,
                 &certificates.join("key.pem"),
                 &certificates.join("cert.pem"),
@@ -90,7 +96,10 @@ impl Docker {
             host::Transport::Unsupported(reason) => return Err(failed(reason.clone())),
         }
         .map_err(|error| failed(plain(&error)))?;
-        let version = client.version().await.map_err(|error| failed(plain(&error)))?;
+        let version = client
+            .version()
+            .await
+            .map_err(|error| failed(plain(&error)))?;
         let found = version.api_version.unwrap_or_default();
         if host::api_number(&found) < host::api_number(OLDEST_API) {
             return Err(Error::DaemonTooOld {
@@ -99,8 +108,14 @@ impl Docker {
                 needed: OLDEST_API,
             });
         }
-        let client = client.negotiate_version().await.map_err(|error| failed(plain(&error)))?;
-        Ok(Self { api: Arc::new(client), endpoint: settings.endpoint.into() })
+        let client = client
+            .negotiate_version()
+            .await
+            .map_err(|error| failed(plain(&error)))?;
+        Ok(Self {
+            api: Arc::new(client),
+            endpoint: settings.endpoint.into(),
+        })
     }
 
     /// The address that is used.
@@ -130,9 +145,17 @@ impl Docker {
     }
 
     /// Turns a client error into ours.
-    fn failed(&self, operation: &'static str, object: &str, error: bollard::errors::Error) -> Error {
+    fn failed(
+        &self,
+        operation: &'static str,
+        object: &str,
+        error: bollard::errors::Error,
+    ) -> Error {
         match error {
-            bollard::errors::Error::DockerResponseServerError { status_code, message } => {
+            bollard::errors::Error::DockerResponseServerError {
+                status_code,
+                message,
+            } => {
                 let hint = host::hint(&message);
                 Error::Docker {
                     operation,

@@ -82,7 +82,11 @@ impl Docker {
 
     /// One network by name; `None` where there is none.
     pub async fn network(&self, name: &str) -> Result<Option<DockerNetwork>> {
-        match self.api.inspect_network(name, None::<InspectNetworkOptions>).await {
+        match self
+            .api
+            .inspect_network(name, None::<InspectNetworkOptions>)
+            .await
+        {
             // Docker also looks up by prefix of the id.
             Ok(found) if found.name.as_deref() != Some(name) => Ok(None),
             Ok(found) => {
@@ -106,7 +110,11 @@ impl Docker {
             }
             Err(error) => {
                 let error = self.failed("inspect network", name, error);
-                if error.is_not_found() { Ok(None) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(None)
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -117,7 +125,9 @@ impl Docker {
             .map(|label| ("label".to_owned(), vec![label.to_owned()]))
             .into_iter()
             .collect();
-        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
+        let options = ListNetworksOptionsBuilder::default()
+            .filters(&filters)
+            .build();
         let listed = self
             .api
             .list_networks(Some(options))
@@ -144,7 +154,11 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("remove network", name, error);
-                if error.is_not_found() { Ok(()) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
         }
     }
@@ -168,8 +182,10 @@ impl Docker {
 
     /// Detaches a container from a network; one that is not on it is as good.
     pub async fn detach(&self, network: &str, container: &str) -> Result<()> {
-        let request =
-            NetworkDisconnectRequest { container: container.to_owned(), force: Some(true) };
+        let request = NetworkDisconnectRequest {
+            container: container.to_owned(),
+            force: Some(true),
+        };
         match self.api.disconnect_network(network, request).await {
             Ok(()) => Ok(()),
             Err(error) => {
@@ -198,7 +214,10 @@ fn addressing(ipam: Option<Ipam>) -> (Option<Ipv4Net>, Option<Ipv4Addr>) {
         .into_iter()
         .find_map(|config| {
             let subnet: Ipv4Net = config.subnet?.parse().ok()?;
-            Some((Some(subnet), config.gateway.and_then(|gateway| gateway.parse().ok())))
+            Some((
+                Some(subnet),
+                config.gateway.and_then(|gateway| gateway.parse().ok()),
+            ))
         })
         .unwrap_or_default()
 }

@@ -28,13 +28,20 @@ impl Docker {
     /// Names of the volumes that carry all of these labels (`key=value`).
     pub async fn volumes(&self, labels: &[String]) -> Result<Vec<String>> {
         let filters = HashMap::from([("label".to_owned(), labels.to_vec())]);
-        let options = ListVolumesOptionsBuilder::default().filters(&filters).build();
+        let options = ListVolumesOptionsBuilder::default()
+            .filters(&filters)
+            .build();
         let listed = self
             .api
             .list_volumes(Some(options))
             .await
             .map_err(|error| self.failed("list", "volumes", error))?;
-        Ok(listed.volumes.unwrap_or_default().into_iter().map(|volume| volume.name).collect())
+        Ok(listed
+            .volumes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|volume| volume.name)
+            .collect())
     }
 
     /// Removes a volume; one that is gone already is as good.
@@ -44,7 +51,11 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("remove volume", name, error);
-                if error.is_not_found() { Ok(()) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use super::{DEFAULT_CLUSTER_CIDR, DEFAULT_SERVICE_CIDR, Role};
 
 /// A node's arguments by meaning, so that two spellings of one thing compare as equal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NodeArgs {
+pub(crate) struct NodeArgs {
     /// `--cluster-cidr`.
     pub cluster_cidr: Ipv4Net,
     /// `--service-cidr`.
@@ -40,7 +40,7 @@ pub(super) fn network(text: &str) -> Ipv4Net {
 
 impl NodeArgs {
     /// The container's `Cmd`, in k3d's order.
-    pub fn render(&self, role: Role) -> Vec<String> {
+    pub(crate) fn render(&self, role: Role) -> Vec<String> {
         let mut words = vec![role.as_str().to_owned()];
         if role == Role::Server {
             if self.cluster_cidr != network(DEFAULT_CLUSTER_CIDR) {
@@ -61,7 +61,7 @@ impl NodeArgs {
     }
 
     /// Reads a container's `Cmd` back.
-    pub fn parse(cmd: &[String]) -> Self {
+    pub(crate) fn parse(cmd: &[String]) -> Self {
         let mut args = Self::default();
         let mut words = cmd.iter().skip(1).peekable();
         while let Some(word) = words.next() {
@@ -69,7 +69,12 @@ impl NodeArgs {
                 Some((flag, value)) => (flag, Some(value.to_owned())),
                 None => (word.as_str(), None),
             };
-            let known = ["--cluster-cidr", "--service-cidr", "--node-label", "--tls-san"];
+            let known = [
+                "--cluster-cidr",
+                "--service-cidr",
+                "--node-label",
+                "--tls-san",
+            ];
             if !known.contains(&flag) {
                 args.extra.push(word.clone());
                 continue;
@@ -106,8 +111,12 @@ mod tests {
 
     #[test]
     fn both_spellings_of_a_flag_mean_the_same() {
-        let a = NodeArgs::parse(&words("server --cluster-cidr 10.1.0.0/16 --tls-san a --disable=traefik"));
-        let b = NodeArgs::parse(&words("server --disable=traefik --tls-san=a --cluster-cidr=10.1.0.0/16"));
+        let a = NodeArgs::parse(&words(
+            "server --cluster-cidr 10.1.0.0/16 --tls-san a --disable=traefik",
+        ));
+        let b = NodeArgs::parse(&words(
+            "server --disable=traefik --tls-san=a --cluster-cidr=10.1.0.0/16",
+        ));
         assert_eq!(a, b);
     }
 

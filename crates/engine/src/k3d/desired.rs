@@ -49,10 +49,17 @@ impl Desired {
 /// # Errors
 /// Everything that is wrong with it, found without asking the world.
 pub(crate) fn desired(spec: &Spec) -> Result<Desired, Vec<Problem>> {
-    let mut resolver = Resolver { spec, problems: Vec::new() };
+    let mut resolver = Resolver {
+        spec,
+        problems: Vec::new(),
+    };
     resolver.check_shape();
     let result = resolver.resolve();
-    if resolver.problems.is_empty() { Ok(result) } else { Err(resolver.problems) }
+    if resolver.problems.is_empty() {
+        Ok(result)
+    } else {
+        Err(resolver.problems)
+    }
 }
 
 struct Resolver<'a> {
@@ -85,7 +92,10 @@ impl Resolver<'_> {
         if spec.agents > MOST_AGENTS {
             self.refuse(
                 FieldPath::of("agents"),
-                format!("{} agents are more than one machine can carry.", spec.agents),
+                format!(
+                    "{} agents are more than one machine can carry.",
+                    spec.agents
+                ),
                 format!("Set agents to {MOST_AGENTS} or fewer."),
             );
         }
@@ -124,7 +134,10 @@ impl Resolver<'_> {
         if spec.cluster_cidr.prefix_len() > 24 {
             self.refuse(
                 FieldPath::of("cluster_cidr"),
-                format!("{} is too small: every node takes a /24 of it.", spec.cluster_cidr),
+                format!(
+                    "{} is too small: every node takes a /24 of it.",
+                    spec.cluster_cidr
+                ),
                 "Give a prefix of /24 or shorter, for instance 10.42.0.0/16.",
             );
         }
@@ -149,7 +162,11 @@ impl Resolver<'_> {
 
     fn check_values(&mut self) {
         let spec = self.spec;
-        for item in spec.env.iter().filter(|item| item.value.key.is_empty() || item.value.key.contains('=')) {
+        for item in spec
+            .env
+            .iter()
+            .filter(|item| item.value.key.is_empty() || item.value.key.contains('='))
+        {
             self.refuse(
                 item.path.clone().name("key"),
                 format!("{:?} cannot name an environment variable.", item.value.key),
@@ -158,7 +175,8 @@ impl Resolver<'_> {
         }
         for item in &spec.labels {
             let key = &item.value.key;
-            if key.is_empty() || key == "app" || key.starts_with("k3d.") || key.starts_with("k3s.") {
+            if key.is_empty() || key == "app" || key.starts_with("k3d.") || key.starts_with("k3s.")
+            {
                 self.refuse(
                     item.path.clone().name("key"),
                     format!("{key:?} is reserved for k3d."),
@@ -166,7 +184,11 @@ impl Resolver<'_> {
                 );
             }
         }
-        for item in spec.volumes.iter().filter(|item| !item.value.destination.starts_with('/')) {
+        for item in spec
+            .volumes
+            .iter()
+            .filter(|item| !item.value.destination.starts_with('/'))
+        {
             self.refuse(
                 item.path.clone().name("destination"),
                 format!("{:?} is no absolute path.", item.value.destination),
@@ -189,7 +211,11 @@ impl Resolver<'_> {
                 format!("Use the attribute {owner} instead."),
             );
         }
-        for item in spec.node_labels.iter().filter(|item| !item.value.contains('=')) {
+        for item in spec
+            .node_labels
+            .iter()
+            .filter(|item| !item.value.contains('='))
+        {
             self.refuse(
                 item.path.clone(),
                 format!("{:?} is no node label.", item.value),
@@ -246,7 +272,8 @@ impl Resolver<'_> {
         for item in &spec.env {
             for target in self.targets(item, &k3s) {
                 if let Some(node) = nodes.get_mut(&target) {
-                    node.env.insert(item.value.key.clone(), item.value.value.clone());
+                    node.env
+                        .insert(item.value.key.clone(), item.value.value.clone());
                 }
             }
         }
@@ -271,14 +298,20 @@ impl Resolver<'_> {
         }
         for item in &spec.args {
             for target in self.targets(item, &k3s) {
-                if let Some(node) = nodes.get_mut(&target).filter(|node| node.role != Role::LoadBalancer) {
+                if let Some(node) = nodes
+                    .get_mut(&target)
+                    .filter(|node| node.role != Role::LoadBalancer)
+                {
                     node.args.extra.push(item.value.clone());
                 }
             }
         }
         for item in &spec.node_labels {
             for target in self.targets(item, &k3s) {
-                if let Some(node) = nodes.get_mut(&target).filter(|node| node.role != Role::LoadBalancer) {
+                if let Some(node) = nodes
+                    .get_mut(&target)
+                    .filter(|node| node.role != Role::LoadBalancer)
+                {
                     node.args.node_labels.insert(item.value.clone());
                 }
             }
@@ -286,12 +319,21 @@ impl Resolver<'_> {
         let mut upstreams = BTreeMap::new();
         if spec.load_balancer {
             let servers = self.names(&self.all(Role::Server));
-            upstreams.insert(PortKey { port: API_PORT, protocol: "tcp".to_owned() }, servers);
+            upstreams.insert(
+                PortKey {
+                    port: API_PORT,
+                    protocol: "tcp".to_owned(),
+                },
+                servers,
+            );
         }
         for item in &spec.ports {
             self.publish(item, &mut nodes, &mut upstreams);
         }
-        Desired { nodes: nodes.into_values().collect(), upstreams }
+        Desired {
+            nodes: nodes.into_values().collect(),
+            upstreams,
+        }
     }
 
     fn blank(&self, role: Role, index: u32) -> DesiredNode {
@@ -302,7 +344,8 @@ impl Resolver<'_> {
             args.service_cidr = spec.service_cidr;
             args.tls_sans.insert(api_host(spec));
             if spec.load_balancer {
-                args.tls_sans.insert(node_name(&spec.name, Role::LoadBalancer, 0));
+                args.tls_sans
+                    .insert(node_name(&spec.name, Role::LoadBalancer, 0));
             }
         }
         DesiredNode {
@@ -326,7 +369,10 @@ impl Resolver<'_> {
     }
 
     fn names(&self, nodes: &[NodeRef]) -> BTreeSet<String> {
-        nodes.iter().map(|&(role, index)| node_name(&self.spec.name, role, index)).collect()
+        nodes
+            .iter()
+            .map(|&(role, index)| node_name(&self.spec.name, role, index))
+            .collect()
     }
 
     fn publish(
@@ -337,7 +383,11 @@ impl Resolver<'_> {
     ) {
         let port = &item.value;
         if port.container_port == 0 || port.host_port == Some(0) {
-            self.refuse(item.path.clone(), "port 0 cannot be published.", "Use 1 to 65535.");
+            self.refuse(
+                item.path.clone(),
+                "port 0 cannot be published.",
+                "Use 1 to 65535.",
+            );
             return;
         }
         if !["tcp", "udp"].contains(&port.protocol.as_str()) {
@@ -349,11 +399,19 @@ impl Resolver<'_> {
             return;
         }
         let filters = self.filters(item);
-        let direct = filters.iter().any(|(filter, _)| filter.suffix == Some(Suffix::Direct));
-        let plain: Vec<_> =
-            filters.iter().filter(|(filter, _)| !filter.is_load_balancer()).cloned().collect();
+        let direct = filters
+            .iter()
+            .any(|(filter, _)| filter.suffix == Some(Suffix::Direct));
+        let plain: Vec<_> = filters
+            .iter()
+            .filter(|(filter, _)| !filter.is_load_balancer())
+            .cloned()
+            .collect();
         let targets: BTreeSet<NodeRef> = if plain.is_empty() {
-            [Role::Server, Role::Agent].into_iter().flat_map(|role| self.all(role)).collect()
+            [Role::Server, Role::Agent]
+                .into_iter()
+                .flat_map(|role| self.all(role))
+                .collect()
         } else {
             let mut found = BTreeSet::new();
             for (filter, path) in &plain {
@@ -362,9 +420,15 @@ impl Resolver<'_> {
                     Err(problem) => self.problems.push(problem),
                 }
             }
-            found.into_iter().filter(|(role, _)| *role != Role::LoadBalancer).collect()
+            found
+                .into_iter()
+                .filter(|(role, _)| *role != Role::LoadBalancer)
+                .collect()
         };
-        let key = PortKey { port: port.container_port, protocol: port.protocol.clone() };
+        let key = PortKey {
+            port: port.container_port,
+            protocol: port.protocol.clone(),
+        };
         let published = Published {
             address: Some(port.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),
             port: port.host_port,
@@ -373,7 +437,10 @@ impl Resolver<'_> {
             if targets.len() != 1 {
                 self.refuse(
                     item.path.clone().name("node_filters"),
-                    format!("a direct port needs exactly one node, and {} are named.", targets.len()),
+                    format!(
+                        "a direct port needs exactly one node, and {} are named.",
+                        targets.len()
+                    ),
                     "Name one node, or go through the load balancer without :direct.",
                 );
                 return;
@@ -419,12 +486,17 @@ impl Resolver<'_> {
 
 /// The name by which kubeconfigs reach the Kubernetes API.
 pub(crate) fn api_host(spec: &Spec) -> String {
-    spec.kube_api.host.clone().unwrap_or_else(|| api_host_ip(spec).to_string())
+    spec.kube_api
+        .host
+        .clone()
+        .unwrap_or_else(|| api_host_ip(spec).to_string())
 }
 
 /// The address to which the Kubernetes API is bound.
 pub(crate) fn api_host_ip(spec: &Spec) -> IpAddr {
-    spec.kube_api.host_ip.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    spec.kube_api
+        .host_ip
+        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
 fn is_cluster_name(name: &str) -> bool {
@@ -441,12 +513,20 @@ mod tests {
     use super::*;
 
     fn spec() -> Spec {
-        Spec { agents: 2, ..Spec::new("demo", "node:1", "lb:1") }
+        Spec {
+            agents: 2,
+            ..Spec::new("demo", "node:1", "lb:1")
+        }
     }
 
     fn port(container_port: u16, filters: &[&str]) -> Filtered<Port> {
         Filtered {
-            value: Port { host: None, host_port: Some(8080), container_port, protocol: "tcp".into() },
+            value: Port {
+                host: None,
+                host_port: Some(8080),
+                container_port,
+                protocol: "tcp".into(),
+            },
             filters: filters.iter().map(|&f| f.to_owned()).collect(),
             path: FieldPath::of("port").index(0),
         }
@@ -454,7 +534,11 @@ mod tests {
 
     fn refusals(spec: &Spec) -> String {
         let problems = desired(spec).err().unwrap_or_default();
-        problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        problems
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 
     #[test]
@@ -465,7 +549,10 @@ mod tests {
         let key: PortKey = "80/tcp".parse().unwrap();
         assert_eq!(desired.upstreams[&key].len(), 3);
         let balancer = desired.of_role(Role::LoadBalancer).next().unwrap();
-        assert_eq!(balancer.ports[&key][0].address, Some(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        assert_eq!(
+            balancer.ports[&key][0].address,
+            Some(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        );
     }
 
     #[test]
@@ -480,16 +567,44 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_path() {
-        let cases: [(&str, fn(&mut Spec), &str); 9] = [
+        type Case = (&'static str, fn(&mut Spec), &'static str);
+        let cases: [Case; 9] = [
             ("name", |s| s.name = "Bad_Name".into(), "name: "),
             ("servers", |s| s.servers = 3, "servers: 3 servers"),
             ("agents", |s| s.agents = 500, "agents: 500 agents"),
-            ("subnet", |s| s.subnet = Some("10.42.1.0/24".parse().unwrap()), "cluster_cidr: 10.42.0.0/16 overlaps 10.42.1.0/24 of subnet"),
-            ("filter", |s| s.ports.push(port(80, &["agent:7"])), "port[0].node_filters[0]: there is no agent:7"),
-            ("unknown filter", |s| s.ports.push(port(80, &["node:0"])), "port[0].node_filters[0]"),
-            ("direct to many", |s| s.ports.push(port(80, &["agents:*:direct"])), "exactly one node"),
-            ("api port", |s| s.ports.push(port(6443, &[])), "Kubernetes API's"),
-            ("no balancer", |s| { s.load_balancer = false; s.ports.push(port(80, &[])); }, "no load balancer"),
+            (
+                "subnet",
+                |s| s.subnet = Some("10.42.1.0/24".parse().unwrap()),
+                "cluster_cidr: 10.42.0.0/16 overlaps 10.42.1.0/24 of subnet",
+            ),
+            (
+                "filter",
+                |s| s.ports.push(port(80, &["agent:7"])),
+                "port[0].node_filters[0]: there is no agent:7",
+            ),
+            (
+                "unknown filter",
+                |s| s.ports.push(port(80, &["node:0"])),
+                "port[0].node_filters[0]",
+            ),
+            (
+                "direct to many",
+                |s| s.ports.push(port(80, &["agents:*:direct"])),
+                "exactly one node",
+            ),
+            (
+                "api port",
+                |s| s.ports.push(port(6443, &[])),
+                "Kubernetes API's",
+            ),
+            (
+                "no balancer",
+                |s| {
+                    s.load_balancer = false;
+                    s.ports.push(port(80, &[]));
+                },
+                "no load balancer",
+            ),
         ];
         for (what, change, expected) in cases {
             let mut spec = spec();

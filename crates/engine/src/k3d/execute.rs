@@ -31,7 +31,9 @@ static ADDRESSES: Mutex<()> = Mutex::const_new(());
 /// # Errors
 /// [`Error::Exists`] where a cluster of this name was not made by Atlas or differs.
 pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
-    let observed = observe(cx, &spec.name).await?.filter(|found| !found.nodes.is_empty());
+    let observed = observe(cx, &spec.name)
+        .await?
+        .filter(|found| !found.nodes.is_empty());
     let plan = plan(spec, observed.as_ref())?;
     if let Some(found) = &observed
         && (!found.is_ours() || !plan.replace.is_empty())
@@ -55,9 +57,17 @@ pub async fn update(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = observe(cx, &spec.name).await?;
     let plan = plan(spec, observed.as_ref())?;
     if !plan.replace.is_empty() {
-        let mut fields: Vec<String> = plan.replace.iter().map(|one| one.field.to_owned()).collect();
+        let mut fields: Vec<String> = plan
+            .replace
+            .iter()
+            .map(|one| one.field.to_owned())
+            .collect();
         fields.dedup();
-        return Err(Error::NeedsReplacement { kind: "cluster", name: spec.name.clone(), fields });
+        return Err(Error::NeedsReplacement {
+            kind: "cluster",
+            name: spec.name.clone(),
+            fields,
+        });
     }
     preflight(cx, spec, observed.as_ref()).await?;
     apply(cx, spec, observed, &plan).await
@@ -66,13 +76,19 @@ pub async fn update(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// Removes the cluster with its volumes and, unless it is someone else's, its network. What is gone
 /// already is as good.
 pub async fn delete(cx: &Context, name: &str) -> Result<()> {
-    let Some(observed) = observe(cx, name).await? else { return Ok(()) };
+    let Some(observed) = observe(cx, name).await? else {
+        return Ok(());
+    };
     cx.tell(&format!("deleting cluster {name}"));
     cx.guard(&format!("deleting cluster {name}"), async {
         // Everything with the label goes, helpers that are no nodes included.
         let label = format!("{}={name}", labels::CLUSTER);
         let all = cx.docker.containers(std::slice::from_ref(&label)).await?;
-        try_join_all(all.iter().map(|node| cx.docker.remove_container(&node.name))).await?;
+        try_join_all(
+            all.iter()
+                .map(|node| cx.docker.remove_container(&node.name)),
+        )
+        .await?;
         let app = format!("{}={}", labels::APP, labels::APP_VALUE);
         for volume in cx.docker.volumes(&[app, label]).await? {
             cx.docker.remove_volume(&volume).await?;
@@ -92,14 +108,22 @@ async fn apply(
     plan: &Plan,
 ) -> Result<Observed> {
     let desired = desired(spec).map_err(Error::Invalid)?;
-    let mut work = Work { cx, spec, desired: &desired, observed: observed.as_ref(), plan };
+    let mut work = Work {
+        cx,
+        spec,
+        desired: &desired,
+        observed: observed.as_ref(),
+        plan,
+    };
     work.run().await?;
     bridge::rejoin(cx, &spec.name).await?;
-    observe(cx, &spec.name).await?.ok_or_else(|| Error::NotFound {
-        kind: "cluster",
-        name: spec.name.clone(),
-        remedy: "Something removed it right after it was made; apply again.".to_owned(),
-    })
+    observe(cx, &spec.name)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            kind: "cluster",
+            name: spec.name.clone(),
+            remedy: "Something removed it right after it was made; apply again.".to_owned(),
+        })
 }
 
 struct Work<'a> {
@@ -140,7 +164,8 @@ impl Work<'_> {
     async fn images(&self, created: &[&DesiredNode]) -> Result<()> {
         let images: BTreeSet<&str> = created.iter().map(|node| node.image.as_str()).collect();
         let pulls = images.into_iter().map(|image| {
-            self.cx.guard("getting an image", self.cx.docker.ensure_image(image))
+            self.cx
+                .guard("getting an image", self.cx.docker.ensure_image(image))
         });
         try_join_all(pulls).await.map(drop)
     }
@@ -156,7 +181,12 @@ impl Work<'_> {
             (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
         ]);
         let name = image_volume(&self.spec.name);
-        self.cx.guard("creating a volume", self.cx.docker.ensure_volume(&name, &all)).await
+        self.cx
+            .guard(
+                "creating a volume",
+                self.cx.docker.ensure_volume(&name, &all),
+            )
+            .await
     }
 
     /// What was decided when the cluster was made, or is decided now.
@@ -164,7 +194,10 @@ impl Work<'_> {
         let server = self.observed.and_then(Observed::server);
         let (network, network_external) = self.network().await?;
         let token = server
-            .and_then(|node| node.label(labels::TOKEN).or_else(|| node.env_value("K3S_TOKEN")))
+            .and_then(|node| {
+                node.label(labels::TOKEN)
+                    .or_else(|| node.env_value("K3S_TOKEN"))
+            })
             .map(|token| Token::new(token.to_owned()))
             .or_else(|| self.spec.token.clone());
         let api_port = server.and_then(|node| node.label(labels::API_PORT)?.parse().ok());
@@ -189,7 +222,10 @@ impl Work<'_> {
         let found = docker.network(&name).await?;
         if let Some(network) = found {
             let own = network.labels.get(labels::CLUSTER_OF_NETWORK) == Some(&self.spec.name);
-            let external = self.observed.filter(|o| !o.nodes.is_empty()).map_or(!own, |o| o.network_external);
+            let external = self
+                .observed
+                .filter(|o| !o.nodes.is_empty())
+                .map_or(!own, |o| o.network_external);
             let fits = self.spec.subnet.is_none() || self.spec.subnet == network.subnet;
             // Left by an interrupted run that wanted another subnet.
             let stale = own && !fits && self.observed.is_none_or(|o| o.nodes.is_empty());
@@ -208,24 +244,40 @@ impl Work<'_> {
         let subnet = self.spec.subnet.or_else(|| self.last_subnet());
         self.cx.tell(&format!("creating network {name}"));
         let work = create_network(self.cx, &self.spec.name, &name, subnet);
-        Ok((self.cx.guard("creating the cluster's network", work).await?, false))
+        Ok((
+            self.cx
+                .guard("creating the cluster's network", work)
+                .await?,
+            false,
+        ))
     }
 
     /// The subnet of a network that is gone, from the label that nodes carry.
     fn last_subnet(&self) -> Option<ipnet::Ipv4Net> {
-        self.observed?.server()?.label(labels::NETWORK_IPRANGE)?.parse().ok()
+        self.observed?
+            .server()?
+            .label(labels::NETWORK_IPRANGE)?
+            .parse()
+            .ok()
     }
 
     async fn remove_nodes(&self) -> Result<()> {
-        let server = self.observed.and_then(Observed::server).filter(|node| node.state.running);
+        let server = self
+            .observed
+            .and_then(Observed::server)
+            .filter(|node| node.state.running);
         let removals = self.plan.steps.iter().filter_map(|step| match step {
             Step::RemoveNode { node, reason } => Some(async move {
                 self.cx.tell(&format!("removing {node}: {reason}"));
-                let observed = self.observed.and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
+                let observed = self
+                    .observed
+                    .and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
                 if let (Some(server), Some((Role::Agent, agent))) = (server, observed) {
                     self.drain(&server.name, node, agent.state.running).await;
                 }
-                self.cx.guard("removing a node", self.cx.docker.remove_container(node)).await
+                self.cx
+                    .guard("removing a node", self.cx.docker.remove_container(node))
+                    .await
             }),
             _ => None,
         });
@@ -237,15 +289,24 @@ impl Work<'_> {
     async fn drain(&self, server: &str, node: &str, running: bool) {
         if running {
             let args = [
-                "drain", node, "--ignore-daemonsets", "--delete-emptydir-data", "--force",
-                "--disable-eviction", "--timeout=30s",
+                "drain",
+                node,
+                "--ignore-daemonsets",
+                "--delete-emptydir-data",
+                "--force",
+                "--disable-eviction",
+                "--timeout=30s",
             ];
             if let Err(error) = kubectl::kubectl(self.cx, server, &args).await {
                 tracing::warn!("draining {node}: {error}");
             }
         }
-        if let Err(error) =
-            kubectl::kubectl(self.cx, server, &["delete", "node", node, "--ignore-not-found"]).await
+        if let Err(error) = kubectl::kubectl(
+            self.cx,
+            server,
+            &["delete", "node", node, "--ignore-not-found"],
+        )
+        .await
         {
             tracing::warn!("forgetting {node}: {error}");
         }
@@ -254,12 +315,20 @@ impl Work<'_> {
     async fn reattach(&self, facts: &Facts) -> Result<()> {
         let name = &facts.network.name;
         for step in &self.plan.steps {
-            let Step::Reattach { node } = step else { continue };
-            let known = self.observed.and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
+            let Step::Reattach { node } = step else {
+                continue;
+            };
+            let known = self
+                .observed
+                .and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
             let address = known.and_then(|(_, node)| {
-                node.static_addresses.get(name).copied().or_else(|| node.label(labels::STATIC_IP)?.parse().ok())
+                node.static_addresses
+                    .get(name)
+                    .copied()
+                    .or_else(|| node.label(labels::STATIC_IP)?.parse().ok())
             });
-            self.cx.tell(&format!("putting {node} back on network {name}"));
+            self.cx
+                .tell(&format!("putting {node} back on network {name}"));
             self.cx
                 .guard("putting a node back on its network", async {
                     // A stopped container still names the network that is gone, by its id.
@@ -297,8 +366,10 @@ impl Work<'_> {
     }
 
     async fn start(&self, created: &[&DesiredNode]) -> Result<()> {
-        let mut starting: Vec<(Role, &str)> =
-            created.iter().map(|node| (node.role, node.name.as_str())).collect();
+        let mut starting: Vec<(Role, &str)> = created
+            .iter()
+            .map(|node| (node.role, node.name.as_str()))
+            .collect();
         starting.extend(self.plan.steps.iter().filter_map(|step| match step {
             Step::StartNode { node, role, .. } => Some((*role, node.as_str())),
             _ => None,
@@ -308,9 +379,16 @@ impl Work<'_> {
         starting.sort();
         for (_, name) in &starting {
             self.cx.tell(&format!("starting {name}"));
-            self.cx.guard("starting a node", self.cx.docker.start_container(name)).await?;
+            self.cx
+                .guard("starting a node", self.cx.docker.start_container(name))
+                .await?;
         }
-        try_join_all(starting.iter().map(|(role, name)| ready::wait(self.cx, *role, name))).await?;
+        try_join_all(
+            starting
+                .iter()
+                .map(|(role, name)| ready::wait(self.cx, *role, name)),
+        )
+        .await?;
         let kubernetes: Vec<String> = starting
             .iter()
             .filter(|(role, _)| *role != Role::LoadBalancer)
@@ -322,14 +400,20 @@ impl Work<'_> {
 
     async fn forward(&self, created: &[&DesiredNode]) -> Result<()> {
         let fresh = created.iter().any(|node| node.role == Role::LoadBalancer);
-        let Some(balancer) = self.desired.of_role(Role::LoadBalancer).next() else { return Ok(()) };
+        let Some(balancer) = self.desired.of_role(Role::LoadBalancer).next() else {
+            return Ok(());
+        };
         if fresh || !self.plan.steps.contains(&Step::Forward) {
             return Ok(());
         }
-        self.cx.tell(&format!("telling {} where to forward", balancer.name));
+        self.cx
+            .tell(&format!("telling {} where to forward", balancer.name));
         let file = loadbalancer::file(&self.desired.upstreams);
         self.cx
-            .guard("configuring the load balancer", self.cx.docker.put_files(&balancer.name, &[file]))
+            .guard(
+                "configuring the load balancer",
+                self.cx.docker.put_files(&balancer.name, &[file]),
+            )
             .await
     }
 }
@@ -356,22 +440,31 @@ async fn create_network(
             // Fixed addresses need a subnet by word. Docker picks one that is free, and gets it told.
             request.subnet = None;
             cx.docker.create_network(&request).await?;
-            request.subnet = cx.docker.network(name).await?.and_then(|network| network.subnet);
+            request.subnet = cx
+                .docker
+                .network(name)
+                .await?
+                .and_then(|network| network.subnet);
             cx.docker.remove_network(name).await?;
         }
         attempts += 1;
         match cx.docker.create_network(&request).await {
             Err(Error::Docker { message, .. })
-                if subnet.is_none() && attempts < SUBNET_ATTEMPTS && message.contains("overlaps") => {}
+                if subnet.is_none()
+                    && attempts < SUBNET_ATTEMPTS
+                    && message.contains("overlaps") => {}
             Err(error) => return Err(error),
             Ok(()) => break,
         }
     }
-    cx.docker.network(name).await?.ok_or_else(|| Error::NotFound {
-        kind: "network",
-        name: name.to_owned(),
-        remedy: "Something removed it right after it was created; apply again.".to_owned(),
-    })
+    cx.docker
+        .network(name)
+        .await?
+        .ok_or_else(|| Error::NotFound {
+            kind: "network",
+            name: name.to_owned(),
+            remedy: "Something removed it right after it was created; apply again.".to_owned(),
+        })
 }
 
 /// Addresses of a network that are in use, or kept for a container that is stopped.
@@ -390,7 +483,9 @@ fn next_address(
     network: &DockerNetwork,
     taken: &mut BTreeSet<Ipv4Addr>,
 ) -> Result<Option<Ipv4Addr>> {
-    let Some(subnet) = network.subnet.filter(|_| network.labels.contains_key(labels::ATLAS_MANAGED))
+    let Some(subnet) = network
+        .subnet
+        .filter(|_| network.labels.contains_key(labels::ATLAS_MANAGED))
     else {
         return Ok(None);
     };
@@ -407,10 +502,12 @@ fn free_port(spec: &Spec) -> Result<u16> {
     let bound = TcpListener::bind((api_host_ip(spec), 0))
         .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .and_then(|listener| listener.local_addr());
-    bound.map(|address| address.port()).map_err(|error| Error::Unexpected {
-        what: "a free port for the Kubernetes API".to_owned(),
-        reason: format!("{error}; set kube_api.host_port"),
-    })
+    bound
+        .map(|address| address.port())
+        .map_err(|error| Error::Unexpected {
+            what: "a free port for the Kubernetes API".to_owned(),
+            reason: format!("{error}; set kube_api.host_port"),
+        })
 }
 
 /// 32 hexadecimal digits from the system's source of randomness.
@@ -420,5 +517,7 @@ fn random_token() -> Result<Token> {
         what: "randomness for a token".to_owned(),
         reason: error.to_string(),
     })?;
-    Ok(Token::new(bytes.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(Token::new(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
 }

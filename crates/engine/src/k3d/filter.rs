@@ -17,7 +17,7 @@ pub enum Suffix {
 }
 
 /// A node by its place.
-pub type NodeRef = (Role, u32);
+pub(super) type NodeRef = (Role, u32);
 
 /// A parsed filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,9 @@ impl NodeFilter {
         }
         let subset = match rest.as_slice() {
             [] => None,
-            [one] => Some(subset(one).ok_or_else(|| bad(format!("{text:?} has no valid subset.")))?),
+            [one] => {
+                Some(subset(one).ok_or_else(|| bad(format!("{text:?} has no valid subset.")))?)
+            }
             _ => return Err(bad(format!("{text:?} has too many parts."))),
         };
         let roles = match group {
@@ -70,7 +72,11 @@ impl NodeFilter {
         if subset.is_none() && matches!(group, "server" | "agent") {
             return Err(bad(format!("{text:?} does not say which {group}.")));
         }
-        Ok(Self { roles, subset: subset.unwrap_or(Subset::All), suffix })
+        Ok(Self {
+            roles,
+            subset: subset.unwrap_or(Subset::All),
+            suffix,
+        })
     }
 
     /// The nodes it names in a cluster of this size.
@@ -124,11 +130,24 @@ fn subset(text: &str) -> Option<Subset> {
         return Some(Subset::All);
     }
     if let Some((from, to)) = text.split_once('-') {
-        let from = if from.is_empty() { 0 } else { from.parse().ok()? };
-        let to = if to.is_empty() { None } else { Some(to.parse().ok()?) };
-        return to.is_none_or(|to| to >= from).then_some(Subset::Range(from, to));
+        let from = if from.is_empty() {
+            0
+        } else {
+            from.parse().ok()?
+        };
+        let to = if to.is_empty() {
+            None
+        } else {
+            Some(to.parse().ok()?)
+        };
+        return to
+            .is_none_or(|to| to >= from)
+            .then_some(Subset::Range(from, to));
     }
-    text.split(',').map(|index| index.parse().ok()).collect::<Option<Vec<u32>>>().map(Subset::Indexes)
+    text.split(',')
+        .map(|index| index.parse().ok())
+        .collect::<Option<Vec<u32>>>()
+        .map(Subset::Indexes)
 }
 
 #[cfg(test)]
@@ -138,7 +157,10 @@ mod tests {
     fn nodes(text: &str) -> Result<Vec<String>, Problem> {
         let path = FieldPath::of("f");
         let found = NodeFilter::parse(text, &path)?.nodes(1, 3, &path)?;
-        Ok(found.into_iter().map(|(role, index)| format!("{}{index}", role.as_str())).collect())
+        Ok(found
+            .into_iter()
+            .map(|(role, index)| format!("{}{index}", role.as_str()))
+            .collect())
     }
 
     #[test]
@@ -151,7 +173,10 @@ mod tests {
             ("agent[*]", vec!["agent0", "agent1", "agent2"]),
             ("servers:*:proxy", vec!["server0"]),
             ("loadbalancer", vec!["loadbalancer0"]),
-            ("all", vec!["server0", "agent0", "agent1", "agent2", "loadbalancer0"]),
+            (
+                "all",
+                vec!["server0", "agent0", "agent1", "agent2", "loadbalancer0"],
+            ),
         ] {
             assert_eq!(nodes(text).unwrap(), expected, "{text}");
         }
@@ -159,7 +184,16 @@ mod tests {
 
     #[test]
     fn what_k3d_refuses_is_refused() {
-        for text in ["server", "agent", "node:0", "agent:x", "agent:7", "agent:0:1:2", "agent:2-1", ""] {
+        for text in [
+            "server",
+            "agent",
+            "node:0",
+            "agent:x",
+            "agent:7",
+            "agent:0:1:2",
+            "agent:2-1",
+            "",
+        ] {
             assert!(nodes(text).is_err(), "{text}");
         }
     }

@@ -14,8 +14,14 @@ const OUTPUT: &str = "/output/kubeconfig.yaml";
 
 /// Runs `kubectl` in a server and returns its output.
 pub(crate) async fn kubectl(cx: &Context, server: &str, args: &[&str]) -> Result<String> {
-    let command: Vec<&str> = std::iter::once("kubectl").chain(args.iter().copied()).collect();
-    cx.guard(&format!("asking the Kubernetes API of {server}"), cx.docker.exec(server, &command)).await
+    let command: Vec<&str> = std::iter::once("kubectl")
+        .chain(args.iter().copied())
+        .collect();
+    cx.guard(
+        &format!("asking the Kubernetes API of {server}"),
+        cx.docker.exec(server, &command),
+    )
+    .await
 }
 
 /// Waits until these nodes exist and are Ready.
@@ -56,12 +62,25 @@ impl fmt::Debug for Credentials {
 /// Reads a cluster's credentials; works on a stopped cluster too. `None` where the server has not
 /// written them yet.
 pub async fn credentials(cx: &Context, observed: &Observed) -> Result<Option<Credentials>> {
-    let Some(server) = observed.server() else { return Ok(None) };
-    let read = cx.guard("reading a kubeconfig", cx.docker.get_file(&server.name, OUTPUT)).await?;
+    let Some(server) = observed.server() else {
+        return Ok(None);
+    };
+    let read = cx
+        .guard(
+            "reading a kubeconfig",
+            cx.docker.get_file(&server.name, OUTPUT),
+        )
+        .await?;
     let Some(bytes) = read else { return Ok(None) };
     let api = kube_api(observed);
-    let host = api.host.or_else(|| api.host_ip.map(|ip| ip.to_string())).unwrap_or_default();
-    let endpoint = format!("https://{host}:{}", api.host_port.unwrap_or(super::API_PORT));
+    let host = api
+        .host
+        .or_else(|| api.host_ip.map(|ip| ip.to_string()))
+        .unwrap_or_default();
+    let endpoint = format!(
+        "https://{host}:{}",
+        api.host_port.unwrap_or(super::API_PORT)
+    );
     let understood = Kubeconfig::of_node(&bytes, &observed.name, &endpoint);
     understood.map(Some).map_err(|reason| Error::Unexpected {
         what: format!("the kubeconfig of cluster {}", observed.name),

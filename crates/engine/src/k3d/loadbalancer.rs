@@ -40,14 +40,24 @@ fn is_zero(number: &u32) -> bool {
 /// The file for these upstreams.
 pub(crate) fn file(upstreams: &Upstreams) -> File {
     let ports = upstreams.iter().map(|(key, nodes)| {
-        (format!("{}.{}", key.port, key.protocol), nodes.iter().cloned().collect())
+        (
+            format!("{}.{}", key.port, key.protocol),
+            nodes.iter().cloned().collect(),
+        )
     });
     let values = Values {
         ports: ports.collect(),
-        settings: Settings { worker_connections: WORKER_CONNECTIONS, default_proxy_timeout: 0 },
+        settings: Settings {
+            worker_connections: WORKER_CONNECTIONS,
+            default_proxy_timeout: 0,
+        },
     };
     let text = serde_yaml_ng::to_string(&values).unwrap_or_default();
-    File { path: PATH.to_owned(), content: text.into_bytes(), mode: 0o744 }
+    File {
+        path: PATH.to_owned(),
+        content: text.into_bytes(),
+        mode: 0o744,
+    }
 }
 
 /// Reads the file back; `None` where it makes no sense.

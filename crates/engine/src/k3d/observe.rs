@@ -33,7 +33,10 @@ pub struct Observed {
 impl Observed {
     /// Its nodes of one role.
     pub fn of_role(&self, role: Role) -> impl Iterator<Item = &Node> {
-        self.nodes.iter().filter(move |(found, _)| *found == role).map(|(_, node)| node)
+        self.nodes
+            .iter()
+            .filter(move |(found, _)| *found == role)
+            .map(|(_, node)| node)
     }
 
     /// The first server.
@@ -43,7 +46,9 @@ impl Observed {
 
     /// Whether Atlas made it.
     pub fn is_ours(&self) -> bool {
-        self.nodes.iter().any(|(_, node)| node.labels.contains_key(labels::ATLAS_MANAGED))
+        self.nodes
+            .iter()
+            .any(|(_, node)| node.labels.contains_key(labels::ATLAS_MANAGED))
     }
 }
 
@@ -55,7 +60,10 @@ pub async fn observe(cx: &Context, name: &str) -> Result<Option<Observed>> {
 /// Names of all clusters that k3d would list.
 pub async fn list(cx: &Context) -> Result<Vec<String>> {
     cx.guard("listing clusters", async {
-        let all = cx.docker.containers(&[format!("{}={}", labels::APP, labels::APP_VALUE)]).await?;
+        let all = cx
+            .docker
+            .containers(&[format!("{}={}", labels::APP, labels::APP_VALUE)])
+            .await?;
         let names: BTreeSet<String> = all
             .iter()
             .filter(|node| node.label(labels::ROLE).and_then(Role::parse).is_some())
@@ -70,19 +78,28 @@ pub async fn list(cx: &Context) -> Result<Vec<String>> {
 async fn remains(cx: &Context, name: &str) -> Result<Option<Observed>> {
     let network_name = super::network_name(name);
     let network = cx.docker.network(&network_name).await?.filter(|network| {
-        network.labels.get(labels::CLUSTER_OF_NETWORK).map(String::as_str) == Some(name)
+        network
+            .labels
+            .get(labels::CLUSTER_OF_NETWORK)
+            .map(String::as_str)
+            == Some(name)
     });
-    let volumes = cx.docker.volumes(&[format!("{}={name}", labels::CLUSTER)]).await?;
-    Ok((network.is_some() || !volumes.is_empty()).then(|| Observed {
-        name: name.to_owned(),
-        nodes: Vec::new(),
-        network,
-        network_name,
-        network_external: false,
-        image_volume: !volumes.is_empty(),
-        upstreams: None,
-        image_defaults: BTreeMap::new(),
-    }))
+    let volumes = cx
+        .docker
+        .volumes(&[format!("{}={name}", labels::CLUSTER)])
+        .await?;
+    Ok(
+        (network.is_some() || !volumes.is_empty()).then(|| Observed {
+            name: name.to_owned(),
+            nodes: Vec::new(),
+            network,
+            network_name,
+            network_external: false,
+            image_volume: !volumes.is_empty(),
+            upstreams: None,
+            image_defaults: BTreeMap::new(),
+        }),
+    )
 }
 
 async fn read(cx: &Context, name: &str) -> Result<Option<Observed>> {
@@ -100,7 +117,11 @@ async fn read(cx: &Context, name: &str) -> Result<Option<Observed>> {
     if nodes.is_empty() {
         return remains(cx, name).await;
     }
-    let label = |key: &str| nodes.iter().find_map(|(_, node)| node.label(key).map(str::to_owned));
+    let label = |key: &str| {
+        nodes
+            .iter()
+            .find_map(|(_, node)| node.label(key).map(str::to_owned))
+    };
     let network_name = label(labels::NETWORK).unwrap_or_else(|| super::network_name(name));
     let network_external = label(labels::NETWORK_EXTERNAL).as_deref() == Some("true");
     let volume = label(labels::IMAGE_VOLUME).unwrap_or_else(|| image_volume(name));

@@ -105,19 +105,30 @@ pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
     let desired = desired(spec).map_err(Error::Invalid)?;
     let create_all = || {
         let nodes = desired.nodes.iter();
-        nodes.map(|node| Step::CreateNode { node: node.name.clone(), role: node.role })
+        nodes.map(|node| Step::CreateNode {
+            node: node.name.clone(),
+            role: node.role,
+        })
     };
     let Some(observed) = observed else {
         let mut steps = Vec::new();
         if spec.network.is_none() {
-            steps.push(Step::CreateNetwork { network: spec.network_name() });
+            steps.push(Step::CreateNetwork {
+                network: spec.network_name(),
+            });
         }
         steps.extend(create_all());
-        return Ok(Plan { create: true, replace: Vec::new(), steps });
+        return Ok(Plan {
+            create: true,
+            replace: Vec::new(),
+            steps,
+        });
     };
     let mut steps = Vec::new();
     if observed.network.is_none() {
-        steps.push(Step::CreateNetwork { network: observed.network_name.clone() });
+        steps.push(Step::CreateNetwork {
+            network: observed.network_name.clone(),
+        });
     }
     let Some(server) = observed.server() else {
         // The data went with the server; what is left of the cluster is of no use to a new one.
@@ -127,40 +138,73 @@ pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
         });
         steps.extend(left);
         steps.extend(create_all());
-        return Ok(Plan { create: false, replace: Vec::new(), steps });
+        return Ok(Plan {
+            create: false,
+            replace: Vec::new(),
+            steps,
+        });
     };
     let replace = replacements(spec, &desired, observed, server);
     let mut removed = BTreeSet::new();
     let mut created = Vec::new();
-    agents(spec, &desired, observed, &mut steps, &mut removed, &mut created);
+    agents(
+        spec,
+        &desired,
+        observed,
+        &mut steps,
+        &mut removed,
+        &mut created,
+    );
     balancer(&desired, observed, &mut steps, &mut removed, &mut created);
-    for (_, node) in observed.nodes.iter().filter(|(_, node)| !removed.contains(&node.name)) {
-        let attached = observed.network.as_ref().is_some_and(|network| node.networks.contains_key(&network.name));
+    for (_, node) in observed
+        .nodes
+        .iter()
+        .filter(|(_, node)| !removed.contains(&node.name))
+    {
+        let attached = observed
+            .network
+            .as_ref()
+            .is_some_and(|network| node.networks.contains_key(&network.name));
         if !attached {
-            steps.push(Step::Reattach { node: node.name.clone() });
+            steps.push(Step::Reattach {
+                node: node.name.clone(),
+            });
         }
     }
     steps.extend(created);
     for (role, node) in &observed.nodes {
         if !node.state.running && !removed.contains(&node.name) {
             let status = node.state.status.clone();
-            steps.push(Step::StartNode { node: node.name.clone(), role: *role, status });
+            steps.push(Step::StartNode {
+                node: node.name.clone(),
+                role: *role,
+                status,
+            });
         }
     }
-    let balancer_stays = observed.of_role(Role::LoadBalancer).any(|node| !removed.contains(&node.name));
-    if balancer_stays && observed.upstreams.as_ref().is_some_and(|found| {
-        let known: BTreeSet<&String> = desired.nodes.iter().map(|node| &node.name).collect();
-        let mut found = found.clone();
-        // Nodes that the k3d CLI added are none of our business.
-        for names in found.values_mut() {
-            let there = |name: &String| observed.nodes.iter().any(|(_, node)| node.name == *name);
-            names.retain(|name| known.contains(name) || !there(name) || removed.contains(name));
-        }
-        found != desired.upstreams
-    }) {
+    let balancer_stays = observed
+        .of_role(Role::LoadBalancer)
+        .any(|node| !removed.contains(&node.name));
+    if balancer_stays
+        && observed.upstreams.as_ref().is_some_and(|found| {
+            let known: BTreeSet<&String> = desired.nodes.iter().map(|node| &node.name).collect();
+            let mut found = found.clone();
+            // Nodes that the k3d CLI added are none of our business.
+            for names in found.values_mut() {
+                let there =
+                    |name: &String| observed.nodes.iter().any(|(_, node)| node.name == *name);
+                names.retain(|name| known.contains(name) || !there(name) || removed.contains(name));
+            }
+            found != desired.upstreams
+        })
+    {
         steps.push(Step::Forward);
     }
-    Ok(Plan { create: false, replace, steps })
+    Ok(Plan {
+        create: false,
+        replace,
+        steps,
+    })
 }
 
 fn agents(
@@ -181,24 +225,39 @@ fn agents(
     for (_, node) in kept.split_off(wanted.min(kept.len())) {
         removed.insert(node.name.clone());
         let reason = format!("{wanted} agents are wanted");
-        steps.push(Step::RemoveNode { node: node.name.clone(), reason });
+        steps.push(Step::RemoveNode {
+            node: node.name.clone(),
+            reason,
+        });
     }
     for (_, node) in kept.iter().filter(|(index, _)| index.is_some()) {
-        let Some(want) = desired.of_role(Role::Agent).find(|want| want.name == node.name) else {
+        let Some(want) = desired
+            .of_role(Role::Agent)
+            .find(|want| want.name == node.name)
+        else {
             continue;
         };
         let have = user_part(observed, Role::Agent, node);
         if let Some(reason) = difference(want, &have) {
             removed.insert(node.name.clone());
-            steps.push(Step::RemoveNode { node: node.name.clone(), reason: format!("its {reason} changes") });
-            created.push(Step::CreateNode { node: node.name.clone(), role: Role::Agent });
+            steps.push(Step::RemoveNode {
+                node: node.name.clone(),
+                reason: format!("its {reason} changes"),
+            });
+            created.push(Step::CreateNode {
+                node: node.name.clone(),
+                role: Role::Agent,
+            });
         }
     }
     let taken: BTreeSet<u32> = kept.iter().filter_map(|(index, _)| *index).collect();
     let free = (0..).filter(|index| !taken.contains(index));
     for index in free.take(wanted.saturating_sub(kept.len())) {
         let node = node_name(&spec.name, Role::Agent, index);
-        created.push(Step::CreateNode { node, role: Role::Agent });
+        created.push(Step::CreateNode {
+            node,
+            role: Role::Agent,
+        });
     }
 }
 
@@ -209,8 +268,13 @@ fn balancer(
     removed: &mut BTreeSet<String>,
     created: &mut Vec<Step>,
 ) {
-    let Some(want) = desired.of_role(Role::LoadBalancer).next() else { return };
-    let create = Step::CreateNode { node: want.name.clone(), role: Role::LoadBalancer };
+    let Some(want) = desired.of_role(Role::LoadBalancer).next() else {
+        return;
+    };
+    let create = Step::CreateNode {
+        node: want.name.clone(),
+        role: Role::LoadBalancer,
+    };
     match observed.of_role(Role::LoadBalancer).next() {
         None => created.push(create),
         Some(node) => {
@@ -218,7 +282,10 @@ fn balancer(
             if let Some(reason) = difference(want, &have) {
                 removed.insert(node.name.clone());
                 let reason = format!("its {reason} change");
-                steps.push(Step::RemoveNode { node: node.name.clone(), reason });
+                steps.push(Step::RemoveNode {
+                    node: node.name.clone(),
+                    reason,
+                });
                 created.push(create);
             }
         }
@@ -230,13 +297,19 @@ fn difference(want: &DesiredNode, have: &DesiredNode) -> Option<&'static str> {
     let checks = [
         ("image", !same_image(&want.image, &have.image)),
         ("ports", want.ports != have.ports),
-        ("k3s arguments", want.role != Role::LoadBalancer && want.args != have.args),
+        (
+            "k3s arguments",
+            want.role != Role::LoadBalancer && want.args != have.args,
+        ),
         ("environment", want.env != have.env),
         ("labels", want.labels != have.labels),
         ("volumes", want.binds != have.binds),
         ("memory limit", want.memory != have.memory),
     ];
-    checks.into_iter().find(|(_, differs)| *differs).map(|(what, _)| what)
+    checks
+        .into_iter()
+        .find(|(_, differs)| *differs)
+        .map(|(what, _)| what)
 }
 
 fn replacements(
@@ -248,80 +321,165 @@ fn replacements(
     let mut found = Vec::new();
     let mut differ = |field: &'static str, before: String, after: String| {
         if before != after {
-            found.push(Replace { field, before, after });
+            found.push(Replace {
+                field,
+                before,
+                after,
+            });
         }
     };
     let have = user_part(observed, Role::Server, server);
-    let Some(want) = desired.of_role(Role::Server).next() else { return found };
+    let Some(want) = desired.of_role(Role::Server).next() else {
+        return found;
+    };
     let servers = observed.of_role(Role::Server).count();
     differ("servers", servers.to_string(), spec.servers.to_string());
     if !same_image(&want.image, &have.image) {
         differ("image", have.image.clone(), want.image.clone());
     }
-    differ("network", observed.network_name.clone(), spec.network_name());
+    differ(
+        "network",
+        observed.network_name.clone(),
+        spec.network_name(),
+    );
     if let (Some(subnet), Some(network)) = (spec.subnet, &observed.network) {
-        let before = network.subnet.map(|net| net.to_string()).unwrap_or_default();
+        let before = network
+            .subnet
+            .map(|net| net.to_string())
+            .unwrap_or_default();
         differ("subnet", before, subnet.to_string());
     }
-    differ("cluster_cidr", have.args.cluster_cidr.to_string(), want.args.cluster_cidr.to_string());
-    differ("service_cidr", have.args.service_cidr.to_string(), want.args.service_cidr.to_string());
-    let token = server.label(labels::TOKEN).or_else(|| server.env_value("K3S_TOKEN"));
-    if spec.token.as_ref().is_some_and(|wanted| Some(wanted.reveal()) != token) {
+    differ(
+        "cluster_cidr",
+        have.args.cluster_cidr.to_string(),
+        want.args.cluster_cidr.to_string(),
+    );
+    differ(
+        "service_cidr",
+        have.args.service_cidr.to_string(),
+        want.args.service_cidr.to_string(),
+    );
+    let token = server
+        .label(labels::TOKEN)
+        .or_else(|| server.env_value("K3S_TOKEN"));
+    if spec
+        .token
+        .as_ref()
+        .is_some_and(|wanted| Some(wanted.reveal()) != token)
+    {
         differ("token", "one secret".to_owned(), "another".to_owned());
     }
     let api = kube_api(observed);
     let before = (api.host.clone(), api.host_ip, api.host_port);
-    let before_host = before.0.unwrap_or_else(|| before.1.map(|ip| ip.to_string()).unwrap_or_default());
+    let before_host = before
+        .0
+        .unwrap_or_else(|| before.1.map(|ip| ip.to_string()).unwrap_or_default());
     differ("kube_api", before_host, api_host(spec));
-    differ("kube_api", before.1.map(|ip| ip.to_string()).unwrap_or_default(), api_host_ip(spec).to_string());
+    differ(
+        "kube_api",
+        before.1.map(|ip| ip.to_string()).unwrap_or_default(),
+        api_host_ip(spec).to_string(),
+    );
     if let Some(port) = spec.kube_api.host_port {
-        differ("kube_api", before.2.map(|port| port.to_string()).unwrap_or_default(), port.to_string());
+        differ(
+            "kube_api",
+            before.2.map(|port| port.to_string()).unwrap_or_default(),
+            port.to_string(),
+        );
     }
     let list = |items: &BTreeSet<String>| items.iter().cloned().collect::<Vec<_>>().join(" ");
     differ("k3s", have.args.extra.join(" "), want.args.extra.join(" "));
-    differ("k3s", list(&have.args.node_labels), list(&want.args.node_labels));
+    differ(
+        "k3s",
+        list(&have.args.node_labels),
+        list(&want.args.node_labels),
+    );
     differ("volume", list(&have.binds), list(&want.binds));
     let names = |items: &std::collections::BTreeMap<String, String>| format!("{:?}", items.keys());
     if have.env != want.env {
         // Values may be secrets: only names are shown.
-        differ("env", format!("{} before", names(&have.env)), format!("{} after", names(&want.env)));
+        differ(
+            "env",
+            format!("{} before", names(&have.env)),
+            format!("{} after", names(&want.env)),
+        );
     }
-    differ("label", format!("{:?}", have.labels), format!("{:?}", want.labels));
-    differ("port", format!("{:?}", have.ports), format!("{:?}", want.ports));
+    differ(
+        "label",
+        format!("{:?}", have.labels),
+        format!("{:?}", want.labels),
+    );
+    differ(
+        "port",
+        format!("{:?}", have.ports),
+        format!("{:?}", want.ports),
+    );
     differ("runtime", have.memory.to_string(), want.memory.to_string());
     let balanced = server.label(labels::LOADBALANCER).is_some();
-    differ("k3d", format!("load balancer: {balanced}"), format!("load balancer: {}", spec.load_balancer));
+    differ(
+        "k3d",
+        format!("load balancer: {balanced}"),
+        format!("load balancer: {}", spec.load_balancer),
+    );
     let volume = server.label(labels::IMAGE_VOLUME).is_some();
-    differ("k3d", format!("image volume: {volume}"), format!("image volume: {}", spec.image_volume));
+    differ(
+        "k3d",
+        format!("image volume: {volume}"),
+        format!("image volume: {}", spec.image_volume),
+    );
     if observed.is_ours() {
         let injected = !server.extra_hosts.is_empty();
-        differ("k3d", format!("host alias: {injected}"), format!("host alias: {}", spec.host_ip_injection));
+        differ(
+            "k3d",
+            format!("host alias: {injected}"),
+            format!("host alias: {}", spec.host_ip_injection),
+        );
     }
     found
 }
 
+/// The blocks of a specification.
+const BLOCKS: [&str; 8] = [
+    "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
+];
+
 impl Observed {
     /// Whether the servers run this image.
     pub fn same_image(&self, image: &str) -> bool {
-        self.server().is_some_and(|server| same_image(&server.image, image))
+        self.server()
+            .is_some_and(|server| same_image(&server.image, image))
     }
 
     /// The blocks (`kube_api`, `port`, `volume`, `env`, `label`, `k3s`, `k3d`, `runtime`) in which the
     /// cluster differs from a specification, whatever its number of agents. None where the
     /// specification cannot be resolved for the agents that are there.
     pub fn changed_blocks(&self, spec: &Spec) -> Vec<&'static str> {
-        let Some(server) = self.server() else { return Vec::new() };
+        let Some(server) = self.server() else {
+            return Vec::new();
+        };
         let agents = self.of_role(Role::Agent).count();
-        let spec = Spec { agents: u32::try_from(agents).unwrap_or(0), ..spec.clone() };
-        let Ok(desired) = desired(&spec) else { return Vec::new() };
-        let mut changed: BTreeSet<&'static str> =
-            replacements(&spec, &desired, self, server).iter().map(|one| one.field).collect();
+        let spec = Spec {
+            agents: u32::try_from(agents).unwrap_or(0),
+            ..spec.clone()
+        };
+        let Ok(desired) = desired(&spec) else {
+            return Vec::new();
+        };
+        let mut changed: BTreeSet<&'static str> = replacements(&spec, &desired, self, server)
+            .iter()
+            .map(|one| one.field)
+            .collect();
         for (role, node) in &self.nodes {
-            let Some(want) = desired.nodes.iter().find(|want| want.name == node.name) else { continue };
+            let Some(want) = desired.nodes.iter().find(|want| want.name == node.name) else {
+                continue;
+            };
             let have = user_part(self, *role, node);
             for (block, differs) in [
                 ("port", want.ports != have.ports),
-                ("k3s", *role != Role::LoadBalancer && want.args != have.args && *role == Role::Agent),
+                (
+                    "k3s",
+                    *role != Role::LoadBalancer && want.args != have.args && *role == Role::Agent,
+                ),
                 ("env", want.env != have.env),
                 ("label", want.labels != have.labels),
                 ("volume", want.binds != have.binds),
@@ -332,12 +490,17 @@ impl Observed {
                 }
             }
         }
-        if self.upstreams.as_ref().is_some_and(|found| *found != desired.upstreams) {
+        if self
+            .upstreams
+            .as_ref()
+            .is_some_and(|found| *found != desired.upstreams)
+        {
             changed.insert("port");
         }
-        const BLOCKS: [&str; 8] =
-            ["kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime"];
-        BLOCKS.into_iter().filter(|block| changed.contains(block)).collect()
+        BLOCKS
+            .into_iter()
+            .filter(|block| changed.contains(block))
+            .collect()
     }
 }
 
@@ -351,7 +514,11 @@ fn canonical(image: &str) -> String {
     let image = image.strip_prefix("docker.io/").unwrap_or(image);
     let image = image.strip_prefix("library/").unwrap_or(image);
     let name = image.rsplit('/').next().unwrap_or(image);
-    if name.contains(':') || name.contains('@') { image.to_owned() } else { format!("{image}:latest") }
+    if name.contains(':') || name.contains('@') {
+        image.to_owned()
+    } else {
+        format!("{image}:latest")
+    }
 }
 
 #[cfg(test)]
@@ -372,7 +539,10 @@ mod tests {
 
     #[test]
     fn a_missing_cluster_is_made_whole() {
-        let spec = Spec { agents: 1, ..Spec::new("demo", "node:1", "lb:1") };
+        let spec = Spec {
+            agents: 1,
+            ..Spec::new("demo", "node:1", "lb:1")
+        };
         let plan = plan(&spec, None).unwrap();
         assert!(plan.create);
         let summary: Vec<_> = plan.steps.iter().map(Step::summary).collect();

@@ -14,18 +14,19 @@ use crate::network::refuse_overlap;
 use crate::path::FieldPath;
 
 /// Refuses what would fail later: an overlapping subnet or a taken port.
-pub async fn preflight(
-    cx: &Context,
-    spec: &Spec,
-    observed: Option<&Observed>,
-) -> Result<()> {
+pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -> Result<()> {
     desired(spec).map_err(Error::Invalid)?;
     cx.guard("checking the machine", async {
         let mut problems = Vec::new();
         if let (Some(subnet), None) = (spec.subnet, observed) {
             let networks = cx.docker.networks(None).await?;
             let own = spec.network_name();
-            problems.extend(refuse_overlap(subnet, &own, &FieldPath::of("subnet"), &networks));
+            problems.extend(refuse_overlap(
+                subnet,
+                &own,
+                &FieldPath::of("subnet"),
+                &networks,
+            ));
         }
         problems.extend(taken_ports(cx, spec, observed).await?);
         refuse(problems)
@@ -40,7 +41,11 @@ async fn taken_ports(
 ) -> Result<Vec<Problem>> {
     let mut wanted: Vec<(IpAddr, u16, FieldPath)> = Vec::new();
     if let (Some(port), None) = (spec.kube_api.host_port, observed) {
-        wanted.push((api_host_ip(spec), port, FieldPath::of("kube_api").index(0).name("host_port")));
+        wanted.push((
+            api_host_ip(spec),
+            port,
+            FieldPath::of("kube_api").index(0).name("host_port"),
+        ));
     }
     for item in &spec.ports {
         if let (Some(port), "tcp") = (item.value.host_port, item.value.protocol.as_str()) {
@@ -65,10 +70,14 @@ async fn taken_ports(
     let containers = cx.docker.running_containers().await?;
     for (address, port, path) in wanted {
         let holder = containers.iter().find(|node| {
-            node.ports.values().flatten().any(|published| covers(published, address, port))
+            node.ports
+                .values()
+                .flatten()
+                .any(|published| covers(published, address, port))
         });
         let own = holder.is_some_and(|holder| {
-            observed.is_some_and(|observed| observed.nodes.iter().any(|(_, node)| node.id == holder.id))
+            observed
+                .is_some_and(|observed| observed.nodes.iter().any(|(_, node)| node.id == holder.id))
         });
         let taken = match holder {
             _ if own => continue,
@@ -90,7 +99,8 @@ async fn taken_ports(
 }
 
 fn covers(published: &Published, address: IpAddr, port: u16) -> bool {
-    let everywhere = |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
+    let everywhere =
+        |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
     published.port == Some(port)
         && (everywhere(published.address)
             || everywhere(Some(address))

@@ -17,21 +17,35 @@ const OWN_ENV: [&str; 3] = ["K3S_TOKEN", "K3S_URL", "K3S_KUBECONFIG_OUTPUT"];
 
 /// An observed node in the form of a desired one: only what a user decides.
 pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> DesiredNode {
-    let defaults = observed.image_defaults.get(&node.image_id).cloned().unwrap_or_default();
-    let env = node.env.iter().filter(|line| !defaults.env.contains(*line)).filter_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        (!OWN_ENV.contains(&key)).then(|| (key.to_owned(), value.to_owned()))
-    });
+    let defaults = observed
+        .image_defaults
+        .get(&node.image_id)
+        .cloned()
+        .unwrap_or_default();
+    let env = node
+        .env
+        .iter()
+        .filter(|line| !defaults.env.contains(*line))
+        .filter_map(|line| {
+            let (key, value) = line.split_once('=')?;
+            (!OWN_ENV.contains(&key)).then(|| (key.to_owned(), value.to_owned()))
+        });
     let user_labels = node.labels.iter().filter(|(key, value)| {
         let reserved = *key == labels::APP || key.starts_with("k3d.") || key.starts_with("k3s.");
-        !reserved && !defaults.labels.contains(&((*key).clone(), (*value).clone()))
+        !reserved
+            && !defaults
+                .labels
+                .contains(&((*key).clone(), (*value).clone()))
     });
     let own_bind = |bind: &&String| {
         bind.ends_with(":/k3d/images") || bind.contains(":/proc/meminfo") || bind.contains("/edac:")
     };
     let carries_api = role == Role::LoadBalancer
         || (role == Role::Server && node.label(labels::LOADBALANCER).is_none());
-    let api = PortKey { port: API_PORT, protocol: "tcp".to_owned() };
+    let api = PortKey {
+        port: API_PORT,
+        protocol: "tcp".to_owned(),
+    };
     let mut args = match role {
         Role::LoadBalancer => NodeArgs::default(),
         _ => NodeArgs::parse(&node.cmd),
@@ -53,8 +67,15 @@ pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> Desired
         image: node.image.clone(),
         args,
         env: env.collect(),
-        labels: user_labels.map(|(key, value)| (key.clone(), value.clone())).collect(),
-        binds: node.binds.iter().filter(|bind| !own_bind(bind)).cloned().collect(),
+        labels: user_labels
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        binds: node
+            .binds
+            .iter()
+            .filter(|bind| !own_bind(bind))
+            .cloned()
+            .collect(),
         ports,
         memory: node.memory,
     }
@@ -90,7 +111,11 @@ pub fn spec_of(observed: &Observed) -> Option<Spec> {
     let managed_network = !observed.network_external;
     let grouping = Grouping { parts: &parts };
     let memory = |role| {
-        parts.iter().find(|(found, ..)| *found == role).map(|(.., part)| part.memory).filter(|m| *m > 0)
+        parts
+            .iter()
+            .find(|(found, ..)| *found == role)
+            .map(|(.., part)| part.memory)
+            .filter(|m| *m > 0)
     };
     let mut spec = Spec::new(&observed.name, &server.image, "");
     spec.servers = u32::try_from(counts(Role::Server)).unwrap_or(1);
@@ -99,8 +124,11 @@ pub fn spec_of(observed: &Observed) -> Option<Spec> {
         spec.load_balancer_image.clone_from(&part.image);
     }
     spec.network = (!managed_network).then(|| observed.network_name.clone());
-    spec.subnet =
-        observed.network.as_ref().filter(|_| managed_network).and_then(|network| network.subnet);
+    spec.subnet = observed
+        .network
+        .as_ref()
+        .filter(|_| managed_network)
+        .and_then(|network| network.subnet);
     spec.cluster_cidr = server_part.args.cluster_cidr;
     spec.service_cidr = server_part.args.service_cidr;
     spec.kube_api = kube_api(observed);
@@ -162,11 +190,18 @@ impl Grouping<'_> {
         }
         let mut filters = Vec::new();
         for role in [Role::Server, Role::Agent] {
-            let here: Vec<u32> = nodes.iter().filter(|(r, _)| *r == role).map(|(_, i)| *i).collect();
+            let here: Vec<u32> = nodes
+                .iter()
+                .filter(|(r, _)| *r == role)
+                .map(|(_, i)| *i)
+                .collect();
             if !here.is_empty() && here.len() == self.all(&[role]).len() {
                 filters.push(format!("{}:*", role.as_str()));
             } else {
-                filters.extend(here.iter().map(|index| format!("{}:{index}", role.as_str())));
+                filters.extend(
+                    here.iter()
+                        .map(|index| format!("{}:{index}", role.as_str())),
+                );
             }
         }
         if nodes.contains(&(Role::LoadBalancer, 0)) {
@@ -175,10 +210,7 @@ impl Grouping<'_> {
         filters
     }
 
-    fn grouped<K: Ord + Clone>(
-        &self,
-        of: impl Fn(&DesiredNode) -> Vec<K>,
-    ) -> BTreeMap<K, NodeSet> {
+    fn grouped<K: Ord + Clone>(&self, of: impl Fn(&DesiredNode) -> Vec<K>) -> BTreeMap<K, NodeSet> {
         let mut found: BTreeMap<K, NodeSet> = BTreeMap::new();
         for (role, index, part) in self.parts {
             for key in of(part) {
@@ -213,7 +245,15 @@ impl Grouping<'_> {
         self.items(
             block,
             &[Role::Server, Role::Agent],
-            |part| of(part).iter().map(|(k, v)| Pair { key: k.clone(), value: v.clone() }).collect(),
+            |part| {
+                of(part)
+                    .iter()
+                    .map(|(k, v)| Pair {
+                        key: k.clone(),
+                        value: v.clone(),
+                    })
+                    .collect()
+            },
             |pair| pair,
         )
     }
@@ -224,10 +264,14 @@ impl Grouping<'_> {
             &[Role::Server, Role::Agent, Role::LoadBalancer],
             |part| part.binds.iter().cloned().collect(),
             |bind| match bind.split_once(':') {
-                Some((source, destination)) => {
-                    Volume { source: Some(source.to_owned()), destination: destination.to_owned() }
-                }
-                None => Volume { source: None, destination: bind },
+                Some((source, destination)) => Volume {
+                    source: Some(source.to_owned()),
+                    destination: destination.to_owned(),
+                },
+                None => Volume {
+                    source: None,
+                    destination: bind,
+                },
             },
         )
     }
@@ -246,11 +290,25 @@ impl Grouping<'_> {
     fn args(&self) -> Vec<Filtered<String>> {
         let mut items = Vec::new();
         for role in [Role::Server, Role::Agent] {
-            let lists: Vec<_> = self.parts.iter().filter(|(found, ..)| *found == role).collect();
-            let same = lists.windows(2).all(|pair| pair[0].2.args.extra == pair[1].2.args.extra);
-            let chosen = if same { &lists[..lists.len().min(1)] } else { &lists[..] };
+            let lists: Vec<_> = self
+                .parts
+                .iter()
+                .filter(|(found, ..)| *found == role)
+                .collect();
+            let same = lists
+                .windows(2)
+                .all(|pair| pair[0].2.args.extra == pair[1].2.args.extra);
+            let chosen = if same {
+                &lists[..lists.len().min(1)]
+            } else {
+                &lists[..]
+            };
             for (_, index, part) in chosen {
-                let which = if same { "*".to_owned() } else { index.to_string() };
+                let which = if same {
+                    "*".to_owned()
+                } else {
+                    index.to_string()
+                };
                 items.extend(part.args.extra.iter().map(|arg| Filtered {
                     value: arg.clone(),
                     filters: vec![format!("{}:{which}", role.as_str())],
@@ -279,7 +337,11 @@ fn ports(observed: &Observed, parts: &[(Role, u32, DesiredNode)]) -> Vec<Filtere
                     .map(|names| names.iter().filter_map(place).collect())
                     .unwrap_or_default();
                 let filters = grouping.filters(&nodes, &[Role::Server, Role::Agent]);
-                if filters.is_empty() { vec!["loadbalancer".to_owned()] } else { filters }
+                if filters.is_empty() {
+                    vec!["loadbalancer".to_owned()]
+                } else {
+                    filters
+                }
             } else {
                 vec![format!("{}:{index}:direct", role.as_str())]
             };

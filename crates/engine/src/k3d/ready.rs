@@ -24,9 +24,18 @@ fn line(role: Role) -> &'static str {
 pub(super) async fn wait(cx: &Context, role: Role, name: &str) -> Result<()> {
     let waiting = format!("node {name} becoming ready");
     match cx.guard(&waiting, follow(cx, role, name)).await {
-        Err(Error::TimedOut { waiting_for, after, .. }) => {
-            let log = format!("The last log lines of {name}:\n{}\n", cx.docker.last_lines(name).await);
-            Err(Error::TimedOut { waiting_for, after, log })
+        Err(Error::TimedOut {
+            waiting_for, after, ..
+        }) => {
+            let log = format!(
+                "The last log lines of {name}:\n{}\n",
+                cx.docker.last_lines(name).await
+            );
+            Err(Error::TimedOut {
+                waiting_for,
+                after,
+                log,
+            })
         }
         other => other,
     }
@@ -38,14 +47,31 @@ async fn follow(cx: &Context, role: Role, name: &str) -> Result<()> {
             return Err(failed(cx, name, "was removed while it started".to_owned()).await);
         };
         let seen = |text: &str| text.to_lowercase().contains(line(role));
-        if cx.docker.follow_log(name, node.started_second(), seen).await? {
+        if cx
+            .docker
+            .follow_log(name, node.started_second(), seen)
+            .await?
+        {
             return Ok(());
         }
     }
-    let code = cx.docker.container(name).await?.map_or(-1, |node| node.state.exit_code);
-    Err(failed(cx, name, format!("ended with exit code {code} instead of becoming ready")).await)
+    let code = cx
+        .docker
+        .container(name)
+        .await?
+        .map_or(-1, |node| node.state.exit_code);
+    Err(failed(
+        cx,
+        name,
+        format!("ended with exit code {code} instead of becoming ready"),
+    )
+    .await)
 }
 
 async fn failed(cx: &Context, name: &str, reason: String) -> Error {
-    Error::NodeFailed { node: name.to_owned(), reason, log: cx.docker.last_lines(name).await }
+    Error::NodeFailed {
+        node: name.to_owned(),
+        reason,
+        log: cx.docker.last_lines(name).await,
+    }
 }

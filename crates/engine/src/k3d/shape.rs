@@ -39,8 +39,14 @@ pub(super) fn container(
     };
     if carries_api {
         ports.insert(
-            PortKey { port: API_PORT, protocol: "tcp".to_owned() },
-            vec![Published { address: Some(api_host_ip(spec)), port: Some(facts.api_port) }],
+            PortKey {
+                port: API_PORT,
+                protocol: "tcp".to_owned(),
+            },
+            vec![Published {
+                address: Some(api_host_ip(spec)),
+                port: Some(facts.api_port),
+            }],
         );
     }
     ContainerSpec {
@@ -72,11 +78,18 @@ pub(super) fn files(desired: &Desired, role: Role) -> Vec<File> {
 
 /// Where nodes join: always the first server, as k3d does.
 fn join_url(spec: &Spec) -> String {
-    format!("https://{}:{API_PORT}", node_name(&spec.name, Role::Server, 0))
+    format!(
+        "https://{}:{API_PORT}",
+        node_name(&spec.name, Role::Server, 0)
+    )
 }
 
 fn environment(spec: &Spec, node: &DesiredNode, facts: &Facts) -> Vec<String> {
-    let mut env: Vec<String> = node.env.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let mut env: Vec<String> = node
+        .env
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     if node.role != Role::LoadBalancer {
         env.push(format!("K3S_TOKEN={}", facts.token.reveal()));
     }
@@ -97,13 +110,22 @@ fn host_alias(spec: &Spec, node: &DesiredNode, facts: &Facts) -> Vec<String> {
     }
 }
 
-fn node_labels(spec: &Spec, node: &DesiredNode, facts: &Facts, address: Option<Ipv4Addr>) -> Labels {
+fn node_labels(
+    spec: &Spec,
+    node: &DesiredNode,
+    facts: &Facts,
+    address: Option<Ipv4Addr>,
+) -> Labels {
     let balancer = if spec.load_balancer {
         node_name(&spec.name, Role::LoadBalancer, 0)
     } else {
         String::new()
     };
-    let subnet = facts.network.subnet.map(|net| net.to_string()).unwrap_or_default();
+    let subnet = facts
+        .network
+        .subnet
+        .map(|net| net.to_string())
+        .unwrap_or_default();
     let mut all: BTreeMap<String, String> = node.labels.clone();
     all.extend(labels([
         (labels::APP, labels::APP_VALUE),
@@ -113,7 +135,14 @@ fn node_labels(spec: &Spec, node: &DesiredNode, facts: &Facts, address: Option<I
         (labels::NETWORK, &facts.network.name),
         (labels::NETWORK_ID, &facts.network.id),
         (labels::NETWORK_IPRANGE, &subnet),
-        (labels::NETWORK_EXTERNAL, if facts.network_external { "true" } else { "false" }),
+        (
+            labels::NETWORK_EXTERNAL,
+            if facts.network_external {
+                "true"
+            } else {
+                "false"
+            },
+        ),
         (labels::TOKEN, facts.token.reveal()),
         (labels::URL, &join_url(spec)),
         (labels::LOADBALANCER, &balancer),

@@ -163,6 +163,8 @@ impl Spec {
 
     /// The network its nodes are on.
     pub fn network_name(&self) -> String {
-        self.network.clone().unwrap_or_else(|| super::network_name(&self.name))
+        self.network
+            .clone()
+            .unwrap_or_else(|| super::network_name(&self.name))
     }
 }

@@ -41,11 +41,14 @@ pub async fn create(cx: &Context, spec: &Spec) -> Result<DockerNetwork> {
             labels: all,
         };
         cx.docker.create_network(&request).await?;
-        cx.docker.network(&spec.name).await?.ok_or_else(|| Error::NotFound {
-            kind: "network",
-            name: spec.name.clone(),
-            remedy: "Something removed it right after it was created; apply again.".to_owned(),
-        })
+        cx.docker
+            .network(&spec.name)
+            .await?
+            .ok_or_else(|| Error::NotFound {
+                kind: "network",
+                name: spec.name.clone(),
+                remedy: "Something removed it right after it was created; apply again.".to_owned(),
+            })
     })
     .await
 }

@@ -49,5 +49,10 @@ pub fn differences(spec: &Spec, observed: &DockerNetwork) -> Vec<Difference> {
 /// A network's labels without k3d's and ours.
 pub fn user_labels(observed: &DockerNetwork) -> labels::Labels {
     let own = |key: &String| key != labels::APP && !key.starts_with("k3d");
-    observed.labels.iter().filter(|(key, _)| own(key)).map(|(k, v)| (k.clone(), v.clone())).collect()
+    observed
+        .labels
+        .iter()
+        .filter(|(key, _)| own(key))
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect()
 }

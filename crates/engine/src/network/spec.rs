@@ -88,12 +88,22 @@ pub fn refuse_overlap(
     existing
         .iter()
         .filter(|network| network.name != own_name)
-        .find(|network| network.subnet.is_some_and(|other| cidr::overlap(subnet, other)))
+        .find(|network| {
+            network
+                .subnet
+                .is_some_and(|other| cidr::overlap(subnet, other))
+        })
         .map(|network| {
-            let other = network.subnet.map(|other| other.to_string()).unwrap_or_default();
+            let other = network
+                .subnet
+                .map(|other| other.to_string())
+                .unwrap_or_default();
             Problem::new(
                 path.clone(),
-                format!("{subnet} overlaps {other} of the Docker network {:?}.", network.name),
+                format!(
+                    "{subnet} overlaps {other} of the Docker network {:?}.",
+                    network.name
+                ),
                 "Choose a subnet that no network of `docker network ls` uses, or remove that one.",
             )
         })
@@ -105,10 +115,19 @@ mod tests {
 
     #[test]
     fn names_that_docker_refuses_are_refused_first() {
-        for (name, good) in
-            [("a", true), ("k3d-dc_us.1", true), ("", false), ("-a", false), ("a/b", false), ("host", false)]
-        {
-            assert_eq!(name_problem(name, &FieldPath::of("name")).is_none(), good, "{name}");
+        for (name, good) in [
+            ("a", true),
+            ("k3d-dc_us.1", true),
+            ("", false),
+            ("-a", false),
+            ("a/b", false),
+            ("host", false),
+        ] {
+            assert_eq!(
+                name_problem(name, &FieldPath::of("name")).is_none(),
+                good,
+                "{name}"
+            );
         }
     }
 
@@ -124,9 +143,17 @@ mod tests {
             addresses: std::collections::HashMap::new(),
         };
         let subnet = "10.1.2.0/24".parse().unwrap();
-        let found = refuse_overlap(subnet, "new", &FieldPath::of("subnet"), std::slice::from_ref(&other));
+        let found = refuse_overlap(
+            subnet,
+            "new",
+            &FieldPath::of("subnet"),
+            std::slice::from_ref(&other),
+        );
         let text = found.unwrap().to_string();
-        assert!(text.contains("10.1.2.0/24") && text.contains("old"), "{text}");
+        assert!(
+            text.contains("10.1.2.0/24") && text.contains("old"),
+            "{text}"
+        );
         assert!(refuse_overlap(subnet, "old", &FieldPath::of("subnet"), &[other]).is_none());
     }
 }

@@ -32,7 +32,9 @@ pub(crate) fn render(values: &str) -> Result<String> {
          stream {{\n"
     );
     for (key, nodes) in &values.ports {
-        let (port, protocol) = key.split_once('.').context("a port is written PORT.PROTOCOL")?;
+        let (port, protocol) = key
+            .split_once('.')
+            .context("a port is written PORT.PROTOCOL")?;
         let port: u16 = port.parse().with_context(|| format!("port {key:?}"))?;
         let udp = match protocol {
             "tcp" => "",
@@ -44,7 +46,10 @@ pub(crate) fn render(values: &str) -> Result<String> {
         }
         let _ = writeln!(text, "  upstream {port}_{protocol} {{");
         for node in nodes {
-            let _ = writeln!(text, "    server {node}:{port} max_fails=1 fail_timeout=10s;");
+            let _ = writeln!(
+                text,
+                "    server {node}:{port} max_fails=1 fail_timeout=10s;"
+            );
         }
         let _ = write!(
             text,
@@ -62,7 +67,10 @@ mod tests {
 
     #[test]
     fn every_port_has_its_upstream() {
-        let text = render("ports:\n  6443.tcp:\n  - a\n  53.udp: [a, b]\nsettings:\n  workerConnections: 8\n").unwrap();
+        let text = render(
+            "ports:\n  6443.tcp:\n  - a\n  53.udp: [a, b]\nsettings:\n  workerConnections: 8\n",
+        )
+        .unwrap();
         for part in [
             "worker_connections 8;",
             "upstream 6443_tcp {\n    server a:6443 max_fails=1",

@@ -32,10 +32,16 @@ fn run() -> Result<()> {
     let folder = Path::new(VALUES).parent().context("no folder")?;
     std::fs::create_dir_all(folder)?;
     let watch = Inotify::init()?;
-    watch.watches().add(folder, WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
+    watch
+        .watches()
+        .add(folder, WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
     configure()?;
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGCHLD])?;
-    let mut nginx = Command::new("nginx").args(["-g", "daemon off;"]).process_group(0).spawn().context("nginx")?;
+    let mut nginx = Command::new("nginx")
+        .args(["-g", "daemon off;"])
+        .process_group(0)
+        .spawn()
+        .context("nginx")?;
     std::thread::spawn(move || follow(watch));
     for signal in signals.forever() {
         if signal == SIGCHLD {
@@ -59,13 +65,24 @@ fn configure() -> Result<()> {
 fn follow(mut watch: Inotify) {
     let mut buffer = [0; 4096];
     while let Ok(events) = watch.read_events_blocking(&mut buffer) {
-        let ours = events.into_iter().any(|event| event.name.is_some_and(|name| VALUES.ends_with(&*name.to_string_lossy())));
+        let ours = events.into_iter().any(|event| {
+            event
+                .name
+                .is_some_and(|name| VALUES.ends_with(&*name.to_string_lossy()))
+        });
         if !ours {
             continue;
         }
         let done = configure().and_then(|()| {
-            let status = Command::new("nginx").args(["-s", "reload"]).status().context("nginx")?;
-            if status.success() { Ok(()) } else { bail!("nginx refuses the configuration") }
+            let status = Command::new("nginx")
+                .args(["-s", "reload"])
+                .status()
+                .context("nginx")?;
+            if status.success() {
+                Ok(())
+            } else {
+                bail!("nginx refuses the configuration")
+            }
         });
         if let Err(error) = done {
             let _ = writeln!(std::io::stderr(), "loadbalancer: {error:#}");

@@ -36,11 +36,23 @@ impl Children {
     /// Starts any command.
     pub(crate) fn start_command(&mut self, name: &'static str, mut command: Command) -> Result<()> {
         std::fs::create_dir_all(LOGS)?;
-        let log = File::options().create(true).append(true).open(log_path(name))?;
-        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(log_path(name))?;
+        command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log);
         // A group of its own, so that a signal to the supervisor's group does not reach it.
-        let child = command.process_group(0).spawn().with_context(|| format!("starting {name}"))?;
-        logs::info(&format!("Running {name} (log: {})", log_path(name).display()));
+        let child = command
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("starting {name}"))?;
+        logs::info(&format!(
+            "Running {name} (log: {})",
+            log_path(name).display()
+        ));
         self.running.push((name, child));
         Ok(())
     }
@@ -49,7 +61,10 @@ impl Children {
     pub(crate) fn check(&mut self) -> Result<()> {
         for (name, child) in &mut self.running {
             if let Some(status) = child.try_wait()? {
-                bail!("{name} ended ({status}); its last lines:\n{}", last_lines(name));
+                bail!(
+                    "{name} ended ({status}); its last lines:\n{}",
+                    last_lines(name)
+                );
             }
         }
         Ok(())

@@ -77,8 +77,13 @@ const NOT_SHIPPED: [&str; 3] = ["traefik", "servicelb", "metrics-server"];
 /// Components that the image ships.
 const SHIPPED: [&str; 3] = ["coredns", "local-storage", "rolebindings"];
 /// Flags without a value that mean nothing here.
-const NO_EFFECT: [&str; 5] =
-    ["disable-network-policy", "debug", "disable-helm-controller", "disable-cloud-controller", "rootless"];
+const NO_EFFECT: [&str; 5] = [
+    "disable-network-policy",
+    "debug",
+    "disable-helm-controller",
+    "disable-cloud-controller",
+    "rootless",
+];
 
 /// Reads the command line; `env` gives k3s's variables.
 ///
@@ -141,14 +146,21 @@ fn options(
             continue;
         }
         let mut value = || {
-            joined.clone().or_else(|| words.next().cloned()).ok_or(format!("flag needs an argument: -{flag}"))
+            joined
+                .clone()
+                .or_else(|| words.next().cloned())
+                .ok_or(format!("flag needs an argument: -{flag}"))
         };
-        if !(common(&mut options, flag, &mut value)? || (server && of_server(&mut options, flag, &mut value)?)) {
+        if !(common(&mut options, flag, &mut value)?
+            || (server && of_server(&mut options, flag, &mut value)?))
+        {
             return Err(format!("flag provided but not defined: -{flag}"));
         }
     }
     if server && options.url.is_some() {
-        return Err("a second server cannot join: this image runs one server per cluster".to_owned());
+        return Err(
+            "a second server cannot join: this image runs one server per cluster".to_owned(),
+        );
     }
     if !server && (options.url.is_none() || options.token.is_none()) {
         return Err("an agent needs --server (K3S_URL) and --token (K3S_TOKEN)".to_owned());
@@ -204,29 +216,43 @@ fn of_server(options: &mut Options, flag: &str, value: &mut Value<'_>) -> Result
         "kube-scheduler-arg" => options.scheduler_args.push(value()?),
         "service-node-port-range" => {
             let range = value()?;
-            options.apiserver_args.push(format!("service-node-port-range={range}"));
+            options
+                .apiserver_args
+                .push(format!("service-node-port-range={range}"));
         }
         "flannel-backend" => match value()?.as_str() {
             "host-gw" | "vxlan" => {}
-            other => return Err(format!("flannel backend {other:?} is not available in this image")),
+            other => {
+                return Err(format!(
+                    "flannel backend {other:?} is not available in this image"
+                ));
+            }
         },
         "https-listen-port" => match value()?.as_str() {
             "6443" => {}
             _ => return Err("this image serves the Kubernetes API on port 6443 only".to_owned()),
         },
-        "egress-selector-mode" | "kube-cloud-controller-manager-arg" | "advertise-address"
-        | "bind-address" | "etcd-arg" => drop(value()?),
+        "egress-selector-mode"
+        | "kube-cloud-controller-manager-arg"
+        | "advertise-address"
+        | "bind-address"
+        | "etcd-arg" => drop(value()?),
         _ => return Ok(false),
     }
     Ok(true)
 }
 
 fn list(text: &str) -> Vec<String> {
-    text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    text.split(',')
+        .map(str::trim)
+        .filter(|item| !item.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn network(flag: &str, text: &str) -> Result<Ipv4Net, String> {
-    text.parse().map_err(|_| format!("invalid value {text:?} for flag -{flag}: an IPv4 network is needed"))
+    text.parse()
+        .map_err(|_| format!("invalid value {text:?} for flag -{flag}: an IPv4 network is needed"))
 }
 
 fn octal(text: &str) -> Result<u32, String> {
@@ -234,7 +260,8 @@ fn octal(text: &str) -> Result<u32, String> {
 }
 
 fn read_token(file: &str) -> Result<String, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| format!("token file {file}: {error}"))?;
+    let text =
+        std::fs::read_to_string(file).map_err(|error| format!("token file {file}: {error}"))?;
     Ok(text.trim().to_owned())
 }
 
@@ -244,13 +271,22 @@ mod tests {
 
     fn run(line: &str, env: &[(&str, &str)]) -> Result<Command, String> {
         let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        parse(&words, |key| env.iter().find(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned()))
+        parse(&words, |key| {
+            env.iter()
+                .find(|(k, _)| *k == key)
+                .map(|(_, v)| (*v).to_owned())
+        })
     }
 
     #[test]
     fn both_spellings_of_a_flag_are_understood() {
-        let a = run("server --tls-san a --tls-san=b --cluster-cidr=10.1.0.0/16 --disable traefik,coredns", &[]);
-        let Ok(Command::Server(options)) = a else { panic!("{a:?}") };
+        let a = run(
+            "server --tls-san a --tls-san=b --cluster-cidr=10.1.0.0/16 --disable traefik,coredns",
+            &[],
+        );
+        let Ok(Command::Server(options)) = a else {
+            panic!("{a:?}")
+        };
         assert_eq!(options.tls_sans, ["a", "b"]);
         assert_eq!(options.cluster_cidr.to_string(), "10.1.0.0/16");
         assert!(options.disable.contains("coredns"));
@@ -259,15 +295,23 @@ mod tests {
     #[test]
     fn the_environment_gives_what_k3d_sets() {
         let env = [("K3S_TOKEN", "t"), ("K3S_URL", "https://s:6443")];
-        let Ok(Command::Agent(options)) = run("agent", &env) else { panic!() };
+        let Ok(Command::Agent(options)) = run("agent", &env) else {
+            panic!()
+        };
         assert_eq!(options.url.as_deref(), Some("https://s:6443"));
     }
 
     #[test]
     fn what_k3s_refuses_is_refused_in_its_words() {
         for (line, expected) in [
-            ("server --nonsense", "flag provided but not defined: -nonsense"),
-            ("agent --tls-san a", "flag provided but not defined: -tls-san"),
+            (
+                "server --nonsense",
+                "flag provided but not defined: -nonsense",
+            ),
+            (
+                "agent --tls-san a",
+                "flag provided but not defined: -tls-san",
+            ),
             ("server --cluster-cidr x", "invalid value"),
             ("server --tls-san", "flag needs an argument: -tls-san"),
             ("server --disable nothing", "invalid value"),

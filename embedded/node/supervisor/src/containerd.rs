@@ -47,18 +47,29 @@ pub(crate) fn start(children: &mut Children) -> Result<()> {
 pub(crate) fn import_images() -> Result<()> {
     let known = ctr(&["images", "list", "--quiet"])?;
     for folder in [Path::new(SHIPPED_IMAGES), &node::data("agent/images")] {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
         for entry in entries.flatten() {
             let path = entry.path();
             if path.extension().is_none_or(|kind| kind != "tar") {
                 continue;
             }
             // Shipped archives are named after their image, and never change within a node.
-            let stem = path.file_stem().unwrap_or_default().to_string_lossy().replace('@', ":");
+            let stem = path
+                .file_stem()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .replace('@', ":");
             if folder == Path::new(SHIPPED_IMAGES) && known.contains(&format!("/{stem}\n")) {
                 continue;
             }
-            ctr(&["images", "import", "--all-platforms", &path.display().to_string()])?;
+            ctr(&[
+                "images",
+                "import",
+                "--all-platforms",
+                &path.display().to_string(),
+            ])?;
         }
     }
     Ok(())
@@ -71,7 +82,11 @@ fn ctr(args: &[&str]) -> Result<String> {
         .output()
         .context("ctr")?;
     if !output.status.success() {
-        bail!("ctr {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "ctr {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -42,7 +42,10 @@ impl BootstrapToken {
         let password = token.rsplit(':').next().unwrap_or(token);
         let digest = Sha256::digest(format!("atlas node bootstrap\n{password}"));
         let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
-        Self { id: hex[..6].to_owned(), secret: hex[6..22].to_owned() }
+        Self {
+            id: hex[..6].to_owned(),
+            secret: hex[6..22].to_owned(),
+        }
     }
 
     /// Whether this is the detached signature of `content` by this token.
@@ -82,17 +85,30 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let token = BootstrapToken::derive(token);
     let authority = trust(&mut children, url, &token)?;
     let bootstrap = node::data("agent/bootstrap.conf");
-    node::write(&bootstrap, &bootstrap_config(url, &authority, &token), 0o600)?;
+    node::write(
+        &bootstrap,
+        &bootstrap_config(url, &authority, &token),
+        0o600,
+    )?;
     let cluster = describe(&mut children, &bootstrap)?;
     network::prepare(&cluster.pods)?;
-    importing.join().map_err(|_| anyhow::anyhow!("importing images failed"))??;
+    importing
+        .join()
+        .map_err(|_| anyhow::anyhow!("importing images failed"))??;
     let kubeconfig = node::data("agent/kubelet.conf");
     point_at(&kubeconfig, url)?;
-    let identity =
-        Identity { kubeconfig: &kubeconfig, bootstrap: Some(&bootstrap), authority: &authority };
+    let identity = Identity {
+        kubeconfig: &kubeconfig,
+        bootstrap: Some(&bootstrap),
+        authority: &authority,
+    };
     kubelet::start(&mut children, options, &node, &cluster, &identity)?;
-    children.wait_for("the kubelet getting its certificate", PATIENCE, || kubeconfig.exists())?;
-    children.wait_for("the node registering", PATIENCE, || registered(&kubeconfig, &node.name))?;
+    children.wait_for("the kubelet getting its certificate", PATIENCE, || {
+        kubeconfig.exists()
+    })?;
+    children.wait_for("the node registering", PATIENCE, || {
+        registered(&kubeconfig, &node.name)
+    })?;
     logs::info(&format!("Successfully registered node {}", node.name));
     network::follow_nodes(&kubeconfig, &node.name);
     kubelet::start_proxy(&mut children, options, &node, &cluster, &kubeconfig)?;
@@ -101,7 +117,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 /// Whether the API knows a node of this name.
 pub(crate) fn registered(kubeconfig: &Path, name: &str) -> bool {
-    kube::output(kube::kubectl(kubeconfig).args(["get", "node", name, "-o", "name", "--request-timeout=2s"])).is_ok()
+    kube::output(kube::kubectl(kubeconfig).args([
+        "get",
+        "node",
+        name,
+        "-o",
+        "name",
+        "--request-timeout=2s",
+    ]))
+    .is_ok()
 }
 
 /// Authenticates the server and returns the file of its authority's certificate.
@@ -118,7 +142,9 @@ fn trust(children: &mut Children, url: &str, token: &BootstrapToken) -> Result<P
             Ok(None) => {
                 let since = *answered.get_or_insert_with(Instant::now);
                 if since.elapsed() > SIGNING {
-                    bail!("the server at {url} does not accept the token: is it this cluster's token?");
+                    bail!(
+                        "the server at {url} does not accept the token: is it this cluster's token?"
+                    );
                 }
             }
             Err(error) if started.elapsed() > PATIENCE => {
@@ -149,9 +175,10 @@ fn authority(url: &str, token: &BootstrapToken) -> Result<Option<String>> {
     ]))?;
     let map: serde_json::Value = serde_json::from_str(&text)?;
     let data = |key: &str| map["data"][key].as_str();
-    let (Some(description), Some(jws)) =
-        (data("kubeconfig"), data(&format!("jws-kubeconfig-{}", token.id)))
-    else {
+    let (Some(description), Some(jws)) = (
+        data("kubeconfig"),
+        data(&format!("jws-kubeconfig-{}", token.id)),
+    ) else {
         return Ok(None);
     };
     if !token.signed(jws, description) {
@@ -177,7 +204,9 @@ fn bootstrap_config(url: &str, authority: &Path, token: &BootstrapToken) -> Stri
 
 /// A kubelet that got its certificate in an earlier run keeps the server's address of that time.
 fn point_at(kubeconfig: &Path, url: &str) -> Result<()> {
-    let Ok(text) = std::fs::read_to_string(kubeconfig) else { return Ok(()) };
+    let Ok(text) = std::fs::read_to_string(kubeconfig) else {
+        return Ok(());
+    };
     let lines = text.lines().map(|line| match line.split_once("server: ") {
         Some((before, _)) => format!("{before}server: {url}"),
         None => line.to_owned(),
@@ -204,7 +233,11 @@ fn describe(children: &mut Children, bootstrap: &Path) -> Result<Cluster> {
         ]));
         found = text.ok().and_then(|text| {
             let mut words = text.split_whitespace().map(str::to_owned);
-            Some(Cluster { pods: words.next()?, dns: words.next()?, domain: words.next()? })
+            Some(Cluster {
+                pods: words.next()?,
+                dns: words.next()?,
+                domain: words.next()?,
+            })
         });
         found.is_some()
     })?;
@@ -220,7 +253,10 @@ mod tests {
         let token = BootstrapToken::derive("secret").to_string();
         let (id, secret) = token.split_once('.').unwrap();
         assert_eq!((id.len(), secret.len()), (6, 16));
-        assert_eq!(token, BootstrapToken::derive("K10abc::server:secret").to_string());
+        assert_eq!(
+            token,
+            BootstrapToken::derive("K10abc::server:secret").to_string()
+        );
         assert_ne!(token, BootstrapToken::derive("other").to_string());
     }
 
@@ -230,7 +266,10 @@ mod tests {
             let mut mac = Hmac::<Sha256>::new_from_slice(token.secret.as_bytes()).unwrap();
             let payload = URL_SAFE_NO_PAD.encode(content);
             mac.update(format!("HEADER.{payload}").as_bytes());
-            format!("HEADER..{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+            format!(
+                "HEADER..{}",
+                URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+            )
         };
         let (right, wrong) = (BootstrapToken::derive("a"), BootstrapToken::derive("b"));
         assert!(right.signed(&sign(&right, "text"), "text"));

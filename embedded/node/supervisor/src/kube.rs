@@ -10,7 +10,10 @@ use crate::node;
 /// A `kubectl` with these credentials.
 pub(crate) fn kubectl(kubeconfig: &Path) -> Command {
     let mut command = Command::new(node::program("kubectl"));
-    command.arg("--kubeconfig").arg(kubeconfig).stdin(Stdio::null());
+    command
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .stdin(Stdio::null());
     command
 }
 
@@ -18,7 +21,10 @@ pub(crate) fn kubectl(kubeconfig: &Path) -> Command {
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().context("kubectl")?;
     if !output.status.success() {
-        bail!("kubectl: {}", String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "kubectl: {}",
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

@@ -35,7 +35,11 @@ pub(crate) fn start(
     identity: &Identity<'_>,
 ) -> Result<()> {
     let config: PathBuf = node::data("agent/etc/kubelet.yaml");
-    node::write(&config, &configuration(cluster, identity.authority, &resolver(options)?), 0o600)?;
+    node::write(
+        &config,
+        &configuration(cluster, identity.authority, &resolver(options)?),
+        0o600,
+    )?;
     let mut args = vec![
         format!("--config={}", config.display()),
         format!("--kubeconfig={}", identity.kubeconfig.display()),
@@ -51,7 +55,10 @@ pub(crate) fn start(
         args.push(format!("--node-labels={}", options.node_labels.join(",")));
     }
     if !options.node_taints.is_empty() {
-        args.push(format!("--register-with-taints={}", options.node_taints.join(",")));
+        args.push(format!(
+            "--register-with-taints={}",
+            options.node_taints.join(",")
+        ));
     }
     args.extend(options.kubelet_args.iter().map(|arg| format!("--{arg}")));
     children.start("kubelet", &args)
@@ -87,7 +94,9 @@ fn resolver(options: &Options) -> Result<String> {
         return Ok(path.clone());
     }
     let text = std::fs::read_to_string(HOST).unwrap_or_default();
-    let mut servers = text.lines().filter_map(|line| line.strip_prefix("nameserver "));
+    let mut servers = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("nameserver "));
     if servers.any(|server| !server.trim().starts_with("127.")) {
         return Ok(HOST.to_owned());
     }

@@ -20,7 +20,10 @@ pub(crate) fn fatal(text: &str) {
 
 fn line(level: &str, text: &str) {
     let time = humantime::format_rfc3339_seconds(SystemTime::now());
-    let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let text = text
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n");
     plain(&format!("time=\"{time}\" level={level} msg=\"{text}\""));
 }
 

@@ -34,7 +34,10 @@ fn main() -> ExitCode {
     }
     match cli::parse(&words, |key| std::env::var(key).ok()) {
         Ok(Command::Version) => {
-            logs::plain(&format!("atlas-node {} (upstream Kubernetes; not k3s)", node::VERSION));
+            logs::plain(&format!(
+                "atlas-node {} (upstream Kubernetes; not k3s)",
+                node::VERSION
+            ));
             ExitCode::SUCCESS
         }
         Ok(Command::Tool(tool, rest)) => tools::become_tool(tool, &rest),

@@ -23,7 +23,11 @@ fn folder() -> PathBuf {
 pub(crate) fn stage(options: &Options, node: &Node, cluster: &Cluster) -> Result<()> {
     for entry in std::fs::read_dir(SHIPPED).with_context(|| SHIPPED.to_owned())? {
         let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         let component = name.trim_end_matches(".yaml");
         let target = folder().join(&name);
         if options.disable.contains(component) {
@@ -46,7 +50,9 @@ pub(crate) fn stage(options: &Options, node: &Node, cluster: &Cluster) -> Result
 /// Applies everything in the folder, then follows it for ever.
 pub(crate) fn apply_and_follow(kubeconfig: &Path) -> Result<()> {
     let watch = Inotify::init()?;
-    watch.watches().add(folder(), WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
+    watch
+        .watches()
+        .add(folder(), WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
     let mut applied = BTreeMap::new();
     apply(kubeconfig, &mut applied);
     let kubeconfig = kubeconfig.to_owned();
@@ -63,12 +69,15 @@ fn follow(mut watch: Inotify, kubeconfig: &Path, applied: &mut BTreeMap<PathBuf,
 }
 
 fn apply(kubeconfig: &Path, applied: &mut BTreeMap<PathBuf, SystemTime>) {
-    let Ok(entries) = std::fs::read_dir(folder()) else { return };
+    let Ok(entries) = std::fs::read_dir(folder()) else {
+        return;
+    };
     let mut changed: Vec<(PathBuf, SystemTime)> = entries
         .flatten()
         .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?)))
         .filter(|(path, _)| {
-            path.extension().is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
+            path.extension()
+                .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
         })
         .filter(|(path, time)| applied.get(path) != Some(time))
         .collect();
@@ -76,7 +85,12 @@ fn apply(kubeconfig: &Path, applied: &mut BTreeMap<PathBuf, SystemTime>) {
     for (path, time) in changed {
         let done = kube::output(
             kube::kubectl(kubeconfig)
-                .args(["apply", "--server-side", "--force-conflicts", "--field-manager=atlas-node"])
+                .args([
+                    "apply",
+                    "--server-side",
+                    "--force-conflicts",
+                    "--field-manager=atlas-node",
+                ])
                 .arg("-f")
                 .arg(&path),
         );

@@ -45,9 +45,16 @@ pub(crate) fn prepare(pods: &str) -> Result<()> {
 }
 
 fn iptables(args: &[&str]) -> Result<()> {
-    let output = Command::new("iptables").args(["-w", "-t", "nat"]).args(args).output()?;
+    let output = Command::new("iptables")
+        .args(["-w", "-t", "nat"])
+        .args(args)
+        .output()?;
     if !output.status.success() {
-        bail!("iptables {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "iptables {}: {}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }
@@ -70,7 +77,13 @@ pub(crate) fn follow_nodes(kubeconfig: &Path, own: &str) {
 fn follow(kubeconfig: &Path, own: &str) -> Result<()> {
     let columns = r#"{.metadata.name}{" "}{.spec.podCIDR}{" "}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}"#;
     let mut child = kubectl(kubeconfig)
-        .args(["get", "nodes", "--watch", "-o", &format!("jsonpath={columns}")])
+        .args([
+            "get",
+            "nodes",
+            "--watch",
+            "-o",
+            &format!("jsonpath={columns}"),
+        ])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
@@ -79,7 +92,9 @@ fn follow(kubeconfig: &Path, own: &str) -> Result<()> {
         let line = line?;
         let mut columns = line.split(' ');
         let (name, pods, address) = (columns.next(), columns.next(), columns.next());
-        let (Some(name), Some(pods), Some(address)) = (name, pods, address) else { continue };
+        let (Some(name), Some(pods), Some(address)) = (name, pods, address) else {
+            continue;
+        };
         if pods.is_empty() {
             continue;
         }
@@ -103,7 +118,9 @@ fn configure(pods: &str) -> Result<()> {
 }
 
 fn route(pods: &str, address: &str) {
-    let done = Command::new("ip").args(["route", "replace", pods, "via", address]).output();
+    let done = Command::new("ip")
+        .args(["route", "replace", pods, "via", address])
+        .output();
     match done {
         Ok(output) if output.status.success() => {}
         // A node that left, or one that is not on this network: Kubernetes will tell.

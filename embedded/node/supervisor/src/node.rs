@@ -39,10 +39,14 @@ impl Node {
     pub(crate) fn of(options: &Options) -> Result<Self> {
         let name = match &options.node_name {
             Some(name) => name.clone(),
-            None => std::fs::read_to_string("/proc/sys/kernel/hostname")?.trim().to_lowercase(),
+            None => std::fs::read_to_string("/proc/sys/kernel/hostname")?
+                .trim()
+                .to_lowercase(),
         };
         let address = match &options.node_ip {
-            Some(address) => address.parse().with_context(|| format!("--node-ip {address}"))?,
+            Some(address) => address
+                .parse()
+                .with_context(|| format!("--node-ip {address}"))?,
             None => default_address()?,
         };
         Ok(Self { name, address })
@@ -75,8 +79,12 @@ pub(crate) fn write(path: impl AsRef<Path>, content: &str, mode: u32) -> Result<
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
         let mut new = path.as_os_str().to_owned();
         new.push(".new");
-        let mut file =
-            std::fs::OpenOptions::new().create(true).write(true).truncate(true).mode(mode).open(&new)?;
+        let mut file = std::fs::OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .mode(mode)
+            .open(&new)?;
         file.set_permissions(std::fs::Permissions::from_mode(mode))?;
         file.write_all(content.as_bytes())?;
         file.sync_all()?;

@@ -34,7 +34,13 @@ pub(crate) fn prepare(options: &Options, node: &Node, token: &BootstrapToken) ->
     for file in ["apiserver.crt", "apiserver.key"] {
         forget(&tls(file))?;
     }
-    for file in ["admin.conf", "super-admin.conf", "controller-manager.conf", "scheduler.conf", "kubelet.conf"] {
+    for file in [
+        "admin.conf",
+        "super-admin.conf",
+        "controller-manager.conf",
+        "scheduler.conf",
+        "kubelet.conf",
+    ] {
         forget(&conf(file))?;
     }
     kubeadm(&["certs", "all"], &[])?;
@@ -53,7 +59,8 @@ pub(crate) fn allow_joining() -> Result<()> {
 pub(crate) fn admin_kubeconfig() -> Result<String> {
     let text = std::fs::read_to_string(conf("super-admin.conf"))?;
     let value = |key: &str| {
-        text.lines().find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "))
+        text.lines()
+            .find_map(|line| line.trim().strip_prefix(key)?.strip_prefix(": "))
             .with_context(|| format!("super-admin.conf has no {key}"))
     };
     Ok(render_kubeconfig(
@@ -76,7 +83,10 @@ fn render_kubeconfig(ca: &str, certificate: &str, key: &str) -> String {
 fn kubeadm_config(options: &Options, node: &Node, token: &BootstrapToken) -> String {
     let mut sans = String::new();
     let fixed = ["127.0.0.1", "localhost", node.name.as_str()];
-    for san in fixed.into_iter().chain(options.tls_sans.iter().map(String::as_str)) {
+    for san in fixed
+        .into_iter()
+        .chain(options.tls_sans.iter().map(String::as_str))
+    {
         let _ = write!(sans, "\n    - {san:?}");
     }
     format!(
@@ -127,7 +137,11 @@ fn kubeadm(phase: &[&str], flags: &[&str]) -> Result<()> {
         .output()
         .context("kubeadm")?;
     if !output.status.success() {
-        bail!("kubeadm {}: {}", phase.join(" "), String::from_utf8_lossy(&output.stderr).trim());
+        bail!(
+            "kubeadm {}: {}",
+            phase.join(" "),
+            String::from_utf8_lossy(&output.stderr).trim()
+        );
     }
     Ok(())
 }

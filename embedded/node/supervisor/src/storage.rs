@@ -63,11 +63,17 @@ fn follow(kubeconfig: &Path, kind: &str) -> Result<()> {
 
 /// Makes the volume of a claim whose pod has a place.
 fn bind(kubeconfig: &Path, claim: &Value) -> Result<()> {
-    let Some(volume) = volume_for(claim) else { return Ok(()) };
+    let Some(volume) = volume_for(claim) else {
+        return Ok(());
+    };
     logs::info(&format!("Providing volume {}", volume["metadata"]["name"]));
     let path = node::data("server/volume.json");
     node::write(&path, &volume.to_string(), 0o600)?;
-    kube::output(kubectl(kubeconfig).args(["apply", "--server-side", "-f"]).arg(&path))?;
+    kube::output(
+        kubectl(kubeconfig)
+            .args(["apply", "--server-side", "-f"])
+            .arg(&path),
+    )?;
     Ok(())
 }
 
@@ -75,7 +81,9 @@ fn volume_for(claim: &Value) -> Option<Value> {
     let meta = &claim["metadata"];
     let waiting = claim["status"]["phase"] == "Pending"
         && meta["annotations"]["volume.kubernetes.io/storage-provisioner"] == PROVISIONER;
-    let place = meta["annotations"][SELECTED_NODE].as_str().filter(|_| waiting)?;
+    let place = meta["annotations"][SELECTED_NODE]
+        .as_str()
+        .filter(|_| waiting)?;
     let name = format!("pvc-{}", meta["uid"].as_str()?);
     let folder = format!("{}/storage/{name}", node::DATA);
     Some(json!({
@@ -110,14 +118,16 @@ fn reclaim(kubeconfig: &Path, volume: &Value) -> Result<()> {
     if !ours || volume["status"]["phase"] != "Released" {
         return Ok(());
     }
-    let (Some(name), Some(folder)) =
-        (volume["metadata"]["name"].as_str(), volume["spec"]["hostPath"]["path"].as_str())
-    else {
+    let (Some(name), Some(folder)) = (
+        volume["metadata"]["name"].as_str(),
+        volume["spec"]["hostPath"]["path"].as_str(),
+    ) else {
         return Ok(());
     };
     let folder = PathBuf::from(folder);
     if folder.starts_with(node::data("storage")) && folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("removing {}", folder.display()))?;
+        std::fs::remove_dir_all(&folder)
+            .with_context(|| format!("removing {}", folder.display()))?;
     }
     kube::output(kubectl(kubeconfig).args(["delete", "persistentvolume", name, "--wait=false"]))?;
     Ok(())
