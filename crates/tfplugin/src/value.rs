@@ -48,11 +48,11 @@ impl From<u64> for Number {
 impl From<f64> for Number {
     /// Infinities and NaN, which Terraform has no numbers for, become 0.
     fn from(number: f64) -> Self {
-        // A whole number is written without a fraction, so that it equals the integer.
-        if number.is_finite() {
-            Self(format!("{number}"))
-        } else {
+        // There is one zero, and a whole number is written without a fraction.
+        if number == 0.0 || !number.is_finite() {
             Self("0".to_owned())
+        } else {
+            Self(number.to_string())
         }
     }
 }
