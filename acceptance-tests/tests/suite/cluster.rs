@@ -166,12 +166,7 @@ resource \"terraform_data\" \"state\" {{
                   strcontains(self.cluster_ca_certificate, \"CERTIFICATE\")";
     ephemeral.apply(&config(usable))?;
     let state = ephemeral.state_file()?;
-    for secret in [
-        "PRIVATE KEY",
-        "client-key-data",
-        "CERTIFICATE",
-        "atlas_kubeconfig",
-    ] {
+    for secret in ["PRIVATE KEY", "client-key-data", "CERTIFICATE"] {
         ensure!(
             !state.contains(secret),
             "the state holds {secret:?}:\n{state}"
@@ -281,8 +276,14 @@ resource \"atlas_k3d_cluster\" \"args\" {{
     node_filters = [\"server:0\"]
   }}
   k3s {{
-    extra_args = [{{ arg = \"--kube-apiserver-arg=v=1\", node_filters = [\"server:0\"] }}]
-    node_labels = [{{ label = \"zone=one\", node_filters = [\"server:0\"] }}]
+    extra_args {{
+      arg          = \"--kube-apiserver-arg=v=1\"
+      node_filters = [\"server:0\"]
+    }}
+    node_labels {{
+      label        = \"zone=one\"
+      node_filters = [\"server:0\"]
+    }}
   }}
   k3d {{
     disable_load_balancer = true

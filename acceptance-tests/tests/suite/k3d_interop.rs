@@ -3,8 +3,12 @@
 use acceptance_tests::{Cluster, K3dVersion, Kubectl, Sandbox};
 use anyhow::{Context, Result, ensure};
 
-/// Complaints which k3d has about every cluster, its own included.
-const ALLOWED: &[&str] = &[];
+/// k3d looks for the cluster in the default kubeconfig, which Atlas leaves alone unless it is asked to
+/// write there; in a test there is none.
+const ALLOWED: &[&str] = &[
+    "Failed to remove cluster details from default kubeconfig",
+    "failed to get default kubeconfig file",
+];
 
 #[test]
 fn k3d_5_8_3_leads_what_terraform_made() -> Result<()> {

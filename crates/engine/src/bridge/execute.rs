@@ -82,10 +82,15 @@ pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
         let Some(name) = network.labels.get(labels::ATLAS_BRIDGE) else {
             continue;
         };
-        let observed = observe(cx, name, &[]).await?;
-        if !observed.clusters.contains_key(cluster) {
+        // Looked at from outside first: what other clusters do is no business of this one.
+        let attached = cx.docker.containers_on(&network.name).await?;
+        if !attached
+            .iter()
+            .any(|node| node.label(labels::CLUSTER) == Some(cluster))
+        {
             continue;
         }
+        let observed = observe(cx, name, &[]).await?;
         if let Some(spec) = spec_of(name, &observed)
             && spec.members.len() > 1
         {

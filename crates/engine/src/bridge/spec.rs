@@ -65,15 +65,15 @@ impl Spec {
                     "Name each cluster once.",
                 ));
             }
-            for (what, field, net) in [
-                ("pods", "cluster_cidr", member.cluster_cidr),
-                ("Services", "service_cidr", member.service_cidr),
+            for (what, net) in [
+                ("pods", member.cluster_cidr),
+                ("Services", member.service_cidr),
             ] {
                 let Some(net) = net else { continue };
                 for (owner, other) in &known {
                     if cidr::overlap(net, *other) {
                         problems.push(Problem::new(
-                            path.clone().name(field),
+                            path.clone(),
                             format!(
                                 "{net} (the {what} of {:?}) overlaps {other} ({owner}).",
                                 member.cluster
@@ -156,7 +156,7 @@ mod tests {
         ])
         .problems();
         let text = problems[0].to_string();
-        for part in ["clusters[1].cluster_cidr", "dc-us", "dc-eu"] {
+        for part in ["clusters[1]", "dc-us", "dc-eu"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert_eq!(problems.len(), 1);

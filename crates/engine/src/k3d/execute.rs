@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::desired::{Desired, DesiredNode, api_host_ip, desired};
 use super::observe::{Observed, observe};
 use super::plan::{Plan, Step, plan};
+use super::read::settled;
 use super::shape::{self, Facts};
 use super::spec::{Spec, Token};
 use super::{Role, image_volume, kubectl, loadbalancer, preflight, ready};
@@ -107,6 +108,7 @@ async fn apply(
     observed: Option<Observed>,
     plan: &Plan,
 ) -> Result<Observed> {
+    let spec = &settled(spec, observed.as_ref());
     let desired = desired(spec).map_err(Error::Invalid)?;
     let mut work = Work {
         cx,
@@ -136,17 +138,15 @@ struct Work<'a> {
 
 impl Work<'_> {
     async fn run(&mut self) -> Result<()> {
-        if self.plan.steps.is_empty() {
-            return Ok(());
-        }
         let created: Vec<&DesiredNode> = self
             .desired
             .nodes
             .iter()
             .filter(|node| self.creates(&node.name))
             .collect();
-        let (facts, (), ()) =
-            tokio::try_join!(self.facts(), self.images(&created), self.remove_nodes())?;
+        // First of all: an image that cannot be had leaves the world as it was.
+        self.images(&created).await?;
+        let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
         self.volume().await?;
         self.reattach(&facts).await?;
         self.create_nodes(&created, &facts).await?;
@@ -383,19 +383,46 @@ impl Work<'_> {
                 .guard("starting a node", self.cx.docker.start_container(name))
                 .await?;
         }
+        let server = super::node_name(&self.spec.name, Role::Server, 0);
+        let running = self.running_already(&starting);
+        // One that runs already may have been started by a run that was interrupted. Its log may
+        // have been rotated since, so Kubernetes is asked first.
+        let known = if running.is_empty() {
+            Vec::new()
+        } else {
+            kubectl::ready_nodes(self.cx, &server).await
+        };
+        let unsure = running
+            .iter()
+            .filter(|(_, name)| !known.iter().any(|one| one == name));
         try_join_all(
             starting
                 .iter()
+                .chain(unsure)
                 .map(|(role, name)| ready::wait(self.cx, *role, name)),
         )
         .await?;
         let kubernetes: Vec<String> = starting
             .iter()
+            .chain(&running)
             .filter(|(role, _)| *role != Role::LoadBalancer)
             .map(|(_, name)| (*name).to_owned())
             .collect();
-        let server = super::node_name(&self.spec.name, Role::Server, 0);
         kubectl::wait_nodes(self.cx, &server, &kubernetes).await
+    }
+
+    /// The servers and agents that stay and that nobody has to start.
+    fn running_already(&self, starting: &[(Role, &str)]) -> Vec<(Role, &str)> {
+        let removed = |name: &str| {
+            let mut steps = self.plan.steps.iter();
+            steps.any(|step| matches!(step, Step::RemoveNode { node, .. } if node == name))
+        };
+        let nodes = self.observed.iter().flat_map(|observed| &observed.nodes);
+        nodes
+            .filter(|(role, _)| *role != Role::LoadBalancer)
+            .map(|(role, node)| (*role, node.name.as_str()))
+            .filter(|(role, name)| !starting.contains(&(*role, *name)) && !removed(name))
+            .collect()
     }
 
     async fn forward(&self, created: &[&DesiredNode]) -> Result<()> {

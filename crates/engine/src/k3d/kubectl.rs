@@ -38,6 +38,22 @@ pub(super) async fn wait_nodes(cx: &Context, server: &str, nodes: &[String]) -> 
     Ok(())
 }
 
+/// The nodes that Kubernetes calls Ready; none where it does not answer.
+pub(super) async fn ready_nodes(cx: &Context, server: &str) -> Vec<String> {
+    const STATES: &str = r#"jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+    let args = ["get", "nodes", "--request-timeout=5s", "-o", STATES];
+    match kubectl(cx, server, &args).await {
+        Ok(states) => {
+            let ready = states.lines().filter_map(|line| line.strip_suffix(" True"));
+            ready.map(str::to_owned).collect()
+        }
+        Err(error) => {
+            tracing::debug!("asking for ready nodes: {error}");
+            Vec::new()
+        }
+    }
+}
+
 /// What one needs to use a cluster. Secrets: does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::desired::{Desired, DesiredNode, api_host, api_host_ip, desired};
 use super::observe::Observed;
-use super::read::{index_of, kube_api, user_part};
+use super::read::{index_of, kube_api, settled, user_part};
 use super::spec::Spec;
 use super::{Role, node_name};
 use crate::docker::Node;
@@ -102,6 +102,7 @@ impl Plan {
 /// # Errors
 /// [`Error::Invalid`] where the specification makes no sense.
 pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
+    let spec = &settled(spec, observed);
     let desired = desired(spec).map_err(Error::Invalid)?;
     let create_all = || {
         let nodes = desired.nodes.iter();
@@ -460,7 +461,7 @@ impl Observed {
         let agents = self.of_role(Role::Agent).count();
         let spec = Spec {
             agents: u32::try_from(agents).unwrap_or(0),
-            ..spec.clone()
+            ..settled(spec, Some(self))
         };
         let Ok(desired) = desired(&spec) else {
             return Vec::new();

@@ -100,6 +100,24 @@ pub(crate) fn kube_api(observed: &Observed) -> KubeApi {
     }
 }
 
+/// The specification with what it leaves to Atlas as it was decided when the cluster was made: where
+/// the Kubernetes API is published. Saying nothing keeps what is there, an imported cluster's too.
+pub(crate) fn settled(spec: &Spec, observed: Option<&Observed>) -> Spec {
+    let mut spec = spec.clone();
+    let Some(observed) = observed.filter(|one| one.server().is_some()) else {
+        return spec;
+    };
+    let there = kube_api(observed);
+    let api = &mut spec.kube_api;
+    let same_ip = api.host_ip.is_none() || api.host_ip == there.host_ip;
+    if api.host.is_none() && same_ip {
+        api.host = there.host;
+    }
+    api.host_ip = api.host_ip.or(there.host_ip);
+    api.host_port = api.host_port.or(there.host_port);
+    spec
+}
+
 /// The specification that this cluster follows, spelled canonically: filters are left out where
 /// they say what their absence says. `None` where it has no server.
 pub fn spec_of(observed: &Observed) -> Option<Spec> {

@@ -83,7 +83,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     containerd::start(&mut children)?;
     let importing = std::thread::spawn(containerd::import_images);
     let token = BootstrapToken::derive(token);
-    let authority = trust(&mut children, url, &token)?;
+    let mut urls = vec![url.clone()];
+    urls.extend(known_servers().into_iter().filter(|known| known != url));
+    let Trusted { url, authority } = trust(&mut children, &urls, &token)?;
+    let url = url.as_str();
     let bootstrap = node::data("agent/bootstrap.conf");
     node::write(
         &bootstrap,
@@ -128,37 +131,71 @@ pub(crate) fn registered(kubeconfig: &Path, name: &str) -> bool {
     .is_ok()
 }
 
-/// Authenticates the server and returns the file of its authority's certificate.
-fn trust(children: &mut Children, url: &str, token: &BootstrapToken) -> Result<PathBuf> {
+/// Where an agent keeps the addresses of servers that it has met.
+fn known_servers_file() -> PathBuf {
+    node::data("agent/etc/servers")
+}
+
+/// Servers of earlier runs. As with k3s, an agent that was a member once finds its way back without
+/// the address it was given, which may be that of a load balancer that starts after it.
+fn known_servers() -> Vec<String> {
+    let text = std::fs::read_to_string(known_servers_file()).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+/// A server that has proved to know the token.
+struct Trusted {
+    url: String,
+    /// The file of its authority's certificate.
+    authority: PathBuf,
+}
+
+/// What a server tells everybody of its cluster, signed.
+struct Description {
+    certificate: String,
+    server: Option<String>,
+}
+
+/// Authenticates the first server that answers.
+fn trust(children: &mut Children, urls: &[String], token: &BootstrapToken) -> Result<Trusted> {
     let path = node::data("agent/server-ca.crt");
     let started = Instant::now();
     let mut answered: Option<Instant> = None;
     loop {
-        match authority(url, token) {
-            Ok(Some(certificate)) => {
-                node::write(&path, &certificate, 0o644)?;
-                return Ok(path);
-            }
-            Ok(None) => {
-                let since = *answered.get_or_insert_with(Instant::now);
-                if since.elapsed() > SIGNING {
-                    bail!(
-                        "the server at {url} does not accept the token: is it this cluster's token?"
-                    );
+        for url in urls {
+            match description(url, token) {
+                Ok(Some(found)) => {
+                    node::write(&path, &found.certificate, 0o644)?;
+                    if let Some(server) = &found.server {
+                        node::write(known_servers_file(), &format!("{server}\n"), 0o600)?;
+                    }
+                    return Ok(Trusted {
+                        url: url.clone(),
+                        authority: path,
+                    });
                 }
+                Ok(None) => {
+                    let since = *answered.get_or_insert_with(Instant::now);
+                    if since.elapsed() > SIGNING {
+                        bail!(
+                            "the server at {url} does not accept the token: is it this cluster's \
+                             token?"
+                        );
+                    }
+                }
+                Err(error) if started.elapsed() > PATIENCE => {
+                    return Err(error.context(format!("no server answers at {}", urls.join(", "))));
+                }
+                Err(_) => {}
             }
-            Err(error) if started.elapsed() > PATIENCE => {
-                return Err(error.context(format!("no server answers at {url}")));
-            }
-            Err(_) => {}
+            children.check()?;
         }
-        children.check()?;
         std::thread::sleep(Duration::from_millis(300));
     }
 }
 
-/// The authority's certificate, `None` where the description is not signed with this token.
-fn authority(url: &str, token: &BootstrapToken) -> Result<Option<String>> {
+/// The cluster's description, `None` where it is not signed with this token.
+fn description(url: &str, token: &BootstrapToken) -> Result<Option<Description>> {
     // Not trusted: this is only read, and believed once its signature is checked.
     let text = kube::output(Command::new(node::program("kubectl")).args([
         "--kubeconfig=/dev/null",
@@ -184,12 +221,17 @@ fn authority(url: &str, token: &BootstrapToken) -> Result<Option<String>> {
     if !token.signed(jws, description) {
         return Ok(None);
     }
-    let encoded = description
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("certificate-authority-data:"))
+    let value = |key: &str| {
+        let mut lines = description.lines();
+        lines.find_map(|line| line.trim().strip_prefix(key).map(str::trim))
+    };
+    let encoded = value("certificate-authority-data:")
         .context("the cluster's description has no authority")?;
-    let certificate = base64::engine::general_purpose::STANDARD.decode(encoded.trim())?;
-    Ok(Some(String::from_utf8(certificate)?))
+    let certificate = base64::engine::general_purpose::STANDARD.decode(encoded)?;
+    Ok(Some(Description {
+        certificate: String::from_utf8(certificate)?,
+        server: value("server:").map(str::to_owned),
+    }))
 }
 
 fn bootstrap_config(url: &str, authority: &Path, token: &BootstrapToken) -> String {
@@ -203,7 +245,7 @@ fn bootstrap_config(url: &str, authority: &Path, token: &BootstrapToken) -> Stri
 }
 
 /// A kubelet that got its certificate in an earlier run keeps the server's address of that time.
-fn point_at(kubeconfig: &Path, url: &str) -> Result<()> {
+pub(crate) fn point_at(kubeconfig: &Path, url: &str) -> Result<()> {
     let Ok(text) = std::fs::read_to_string(kubeconfig) else {
         return Ok(());
     };

@@ -1,16 +1,18 @@
 //! Certificates and kubeconfigs of a server, by kubeadm's phases: the same layout and subjects as any
-//! upstream cluster. What depends on the node's address is made anew at every start, because Docker
-//! may have given it another one; authorities and the service account key stay.
+//! upstream cluster. The API server's certificate, which names the node's address, is made anew at every
+//! start, because Docker may have given it another one; all else stays, so that copies of a kubeconfig
+//! remain of use.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::cli::Options;
 use crate::containerd;
-use crate::join::BootstrapToken;
+use crate::join::{BootstrapToken, point_at};
 use crate::node::{self, Node};
 
 /// A file of the PKI.
@@ -28,20 +30,57 @@ fn config_file() -> PathBuf {
     node::data("server/kubeadm.yaml")
 }
 
+/// The kubeconfigs of a server, each with a client certificate that kubeadm makes for a year.
+const KUBECONFIGS: [&str; 5] = [
+    "admin.conf",
+    "super-admin.conf",
+    "controller-manager.conf",
+    "scheduler.conf",
+    "kubelet.conf",
+];
+/// When a client certificate is made anew, at the next start: k3s does it 120 days before the end.
+const RENEWAL_AGE: Duration = Duration::from_secs(245 * 24 * 60 * 60);
+
+/// Certificates beside the kubeconfigs' that kubeadm makes for a year as well.
+const YEARLY: [&str; 6] = [
+    "apiserver-kubelet-client",
+    "apiserver-etcd-client",
+    "front-proxy-client",
+    "etcd/server",
+    "etcd/peer",
+    "etcd/healthcheck-client",
+];
+
+/// Forgets all that ends within the year, where its end comes near. All of it was made at once.
+fn forget_old() -> Result<()> {
+    let made = std::fs::metadata(tls("apiserver-kubelet-client.crt"));
+    let age = made
+        .and_then(|found| found.modified())
+        .ok()
+        .and_then(|time| time.elapsed().ok());
+    if age.is_none_or(|age| age < RENEWAL_AGE) {
+        return Ok(());
+    }
+    for name in YEARLY {
+        forget(&tls(&format!("{name}.crt")))?;
+        forget(&tls(&format!("{name}.key")))?;
+    }
+    for file in KUBECONFIGS {
+        forget(&conf(file))?;
+    }
+    Ok(())
+}
+
 /// Makes all that is missing or tied to an old address.
 pub(crate) fn prepare(options: &Options, node: &Node, token: &BootstrapToken) -> Result<()> {
     node::write(config_file(), &kubeadm_config(options, node, token), 0o600)?;
+    forget_old()?;
     for file in ["apiserver.crt", "apiserver.key"] {
         forget(&tls(file))?;
     }
-    for file in [
-        "admin.conf",
-        "super-admin.conf",
-        "controller-manager.conf",
-        "scheduler.conf",
-        "kubelet.conf",
-    ] {
-        forget(&conf(file))?;
+    // What people hold copies of stays the same from start to start.
+    for file in KUBECONFIGS {
+        point_at(&conf(file), &format!("https://{}:6443", node.address))?;
     }
     kubeadm(&["certs", "all"], &[])?;
     let folder = format!("--kubeconfig-dir={}", node::data("server/cred").display());
