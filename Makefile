@@ -1,14 +1,18 @@
 .DEFAULT_GOAL := help
-.PHONY: help world test down setup images docs lint
+# `make test-opentofu` is not part of `make test`: it is the same suite again.
+.PHONY: help world test test-opentofu down setup images docs lint
 
 help: ## Show what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 world: ## Build everything that is missing and bring up the world
 	@scripts/world.sh
 
 test: ## Run every test, against real Terraform, Docker, Kubernetes and k3d
 	@scripts/test.sh
+
+test-opentofu: ## Run the acceptance tests with OpenTofu, built from its module
+	@scripts/test.sh opentofu
 
 down: ## Take the world away
 	@scripts/down.sh

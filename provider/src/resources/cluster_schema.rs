@@ -88,7 +88,7 @@ pub(super) fn schema() -> Schema {
     .attribute("client_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
     .attribute("client_key", Attribute::computed(Type::String, "PEM.").sensitive())
     .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a stopped node. Empty after every apply."))
-    .list("kube_api", 1, Block::new("Where the Kubernetes API is published.")
+    .list("kube_api", 1, Block::new("Where the Kubernetes API is published. What is left out is chosen when the cluster is made, and kept after that; an imported cluster keeps its own.")
         .attribute("host", text_computed("Host name in kubeconfigs. Default: `host_ip`."))
         .attribute("host_ip", text_computed("Address to bind. Default: `127.0.0.1`."))
         .attribute("host_port", Attribute::optional_computed(Type::Number, "Port to bind. Default: one that is free, chosen once.")))
