@@ -2,6 +2,7 @@
 //! resources. One file per resource, data source, ephemeral resource and function; what they do is the
 //! engine's, here it is only said in Terraform's words.
 
+mod configured;
 mod data_sources;
 mod docs;
 mod ephemeral;

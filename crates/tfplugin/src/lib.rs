@@ -29,10 +29,12 @@
 //! checked against Terraform 1.11.
 
 mod diagnostics;
+mod dynamic;
 mod handshake;
 mod json;
 mod logging;
 mod msgpack;
+mod panics;
 mod path;
 pub mod proto;
 mod provider;

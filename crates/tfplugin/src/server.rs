@@ -1,24 +1,22 @@
 //! The wire's service on top of the traits: decodes, calls, encodes, and keeps the promises that no author
 //! should have to think of (write-only values, panics, unknown type names).
 
-use std::any::Any;
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, RwLock};
 
-use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use crate::diagnostics::Diagnostics;
+use crate::dynamic::{decode, encode};
+use crate::json;
+use crate::panics::{caught, tried};
 use crate::path::AttributePath;
 use crate::proto::tfplugin6 as wire;
 use crate::provider::{
     DataSource, EphemeralResource, Function, Operation, PlanRequest, Planned, Provider, Resource,
 };
-use crate::types::Type;
 use crate::value::Value;
-use crate::{json, msgpack};
 
 /// A provider behind the wire.
 pub(crate) struct Server<P: Provider> {
@@ -110,63 +108,6 @@ fn capabilities() -> wire::ServerCapabilities {
         get_provider_schema_optional: true,
         move_resource_state: false,
     }
-}
-
-fn decode(value: Option<wire::DynamicValue>, kind: &Type) -> Result<Value, Status> {
-    let Some(value) = value else {
-        return Ok(Value::Null);
-    };
-    let decoded = if value.json.is_empty() {
-        if value.msgpack.is_empty() {
-            return Ok(Value::Null);
-        }
-        msgpack::decode(&value.msgpack, kind)
-    } else {
-        serde_json::from_slice(&value.json)
-            .map_err(|error| error.to_string())
-            .and_then(|found| json::decode(&found, kind))
-    };
-    decoded.map_err(|reason| {
-        Status::invalid_argument(format!("a value does not follow the schema: {reason}"))
-    })
-}
-
-#[allow(clippy::unnecessary_wraps, reason = "messages hold values as optional")]
-fn encode(value: &Value, kind: &Type) -> Option<wire::DynamicValue> {
-    Some(wire::DynamicValue {
-        msgpack: msgpack::encode(value, kind),
-        json: Vec::new(),
-    })
-}
-
-/// Runs an author's code; a panic in it becomes an error like any other.
-async fn caught<T>(work: impl Future<Output = T>) -> Result<T, Diagnostics> {
-    AssertUnwindSafe(work)
-        .catch_unwind()
-        .await
-        .map_err(|panic| {
-            let text = panic_text(panic.as_ref());
-            tracing::error!("panic: {text}");
-            Diagnostics::error(
-                "The provider has a bug",
-                format!(
-                    "It stopped with: {text}. Please report this with the steps that led here."
-                ),
-            )
-        })
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> String {
-    panic
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned())
-        .or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "an unknown reason".to_owned())
-}
-
-/// Both kinds of failure, a panic and a refusal, as one.
-async fn tried<T>(work: impl Future<Output = Result<T, Diagnostics>>) -> Result<T, Diagnostics> {
-    caught(work).await.and_then(|result| result)
 }
 
 type Answer<T> = Result<Response<T>, Status>;

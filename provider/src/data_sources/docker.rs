@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use tfplugin::{Attribute, DataSource, Diagnostics, Operation, Schema, Type, Value};
 
-use crate::provider::Configured;
+use crate::configured::Configured;
 use crate::translate::diagnostics;
 
 /// The data source.

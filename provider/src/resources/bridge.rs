@@ -8,7 +8,7 @@ use tfplugin::{
     Resource, Schema, Type, Value,
 };
 
-use crate::provider::Configured;
+use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{Reader, diagnostics, push_problems};
 

@@ -11,7 +11,7 @@ use tfplugin::{
 
 use super::cluster_schema::{self, COMPUTED};
 use super::cluster_spec::{computed, decided, spec};
-use crate::provider::Configured;
+use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{Reader, block, diagnostics, push_problems};
 

@@ -6,7 +6,7 @@ use atlas_engine::k3d::{
 use atlas_engine::{FieldPath, labels};
 use tfplugin::Value;
 
-use crate::provider::Configured;
+use crate::configured::Configured;
 use crate::translate::{Reader, block, text_list, texts};
 
 const PORTS: &str = "Use 1 to 65535.";

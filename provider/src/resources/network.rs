@@ -11,7 +11,7 @@ use tfplugin::{
     Schema, Type, Value,
 };
 
-use crate::provider::Configured;
+use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{Reader, diagnostics, push_problems, text_map};
 
