@@ -18,6 +18,11 @@ else
   ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-terraform}
 fi
 export ATLAS_TERRAFORM
+# The machine's kubectl, else the one that was built for the node image.
+if [[ -z ${ATLAS_KUBECTL:-} ]] && ! have kubectl; then
+  ATLAS_KUBECTL=$(find "$ATLAS_CACHE/trees" -path '*/go-kubernetes-*/kubectl' -print -quit)
+  export ATLAS_KUBECTL
+fi
 
 say "Tests"
 cd "$ATLAS_ROOT"

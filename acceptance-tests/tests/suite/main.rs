@@ -12,5 +12,6 @@ mod k3d_contract;
 mod k3d_interop;
 mod network;
 mod proxy;
+mod storage;
 mod validation;
 mod web;

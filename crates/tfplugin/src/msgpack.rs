@@ -274,6 +274,9 @@ mod tests {
             (inner.clone(), 0usize..4).prop_map(|((kind, value), count)| {
                 (Type::list(kind), Value::List(vec![value; count]))
             }),
+            inner
+                .clone()
+                .prop_map(|(kind, value)| (Type::set(kind), Value::List(vec![value]))),
             (inner.clone(), "[a-z]{1,4}").prop_map(|((kind, value), key)| {
                 (Type::map(kind), Value::Map(BTreeMap::from([(key, value)])))
             }),

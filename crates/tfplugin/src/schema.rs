@@ -14,6 +14,31 @@ pub enum Nesting {
     Single,
     /// In order.
     List,
+    /// In no order, none twice.
+    Set,
+    /// By a key.
+    Map,
+}
+
+impl Nesting {
+    /// The type of objects that repeat like this.
+    fn of(self, object: Type) -> Type {
+        match self {
+            Self::Single => object,
+            Self::List => Type::list(object),
+            Self::Set => Type::set(object),
+            Self::Map => Type::map(object),
+        }
+    }
+
+    /// None of them. An absent nested attribute is null instead.
+    fn no_blocks(self) -> Value {
+        match self {
+            Self::Single => Value::Null,
+            Self::List | Self::Set => Value::List(Vec::new()),
+            Self::Map => Value::Map(BTreeMap::new()),
+        }
+    }
 }
 
 /// An attribute.
@@ -107,12 +132,8 @@ impl Attribute {
                 .map(|(name, one)| (name.clone(), one.kind.clone()))
                 .collect(),
         );
-        let kind = match nesting {
-            Nesting::Single => object,
-            Nesting::List => Type::list(object),
-        };
         Self {
-            kind,
+            kind: nesting.of(object),
             nested: Some((nesting, of)),
             ..self
         }
@@ -168,6 +189,8 @@ impl Attribute {
                 nesting: match nesting {
                     Nesting::Single => NestingMode::Single,
                     Nesting::List => NestingMode::List,
+                    Nesting::Set => NestingMode::Set,
+                    Nesting::Map => NestingMode::Map,
                 }
                 .into(),
             });
@@ -227,6 +250,18 @@ impl Block {
         self.nested(name, Nesting::List, max, block)
     }
 
+    /// The same with one more block that may repeat in no order, none twice.
+    #[must_use]
+    pub fn set(self, name: &str, block: Self) -> Self {
+        self.nested(name, Nesting::Set, 0, block)
+    }
+
+    /// The same with one more block that may repeat, each with a label that tells it apart.
+    #[must_use]
+    pub fn map(self, name: &str, block: Self) -> Self {
+        self.nested(name, Nesting::Map, 0, block)
+    }
+
     fn nested(mut self, name: &str, nesting: Nesting, max: i64, block: Self) -> Self {
         self.blocks.push((
             name.to_owned(),
@@ -259,14 +294,10 @@ impl Block {
             .attributes
             .iter()
             .map(|(name, one)| (name.clone(), one.kind.clone()));
-        let blocks = self.blocks.iter().map(|(name, one)| {
-            let object = one.block.kind();
-            let kind = match one.nesting {
-                Nesting::Single => object,
-                Nesting::List => Type::list(object),
-            };
-            (name.clone(), kind)
-        });
+        let blocks = self
+            .blocks
+            .iter()
+            .map(|(name, one)| (name.clone(), one.nesting.of(one.block.kind())));
         Type::Object(attributes.chain(blocks).collect())
     }
 
@@ -288,6 +319,8 @@ impl Block {
                     nesting: match one.nesting {
                         Nesting::Single => NestingMode::Single,
                         Nesting::List => NestingMode::List,
+                        Nesting::Set => NestingMode::Set,
+                        Nesting::Map => NestingMode::Map,
                     }
                     .into(),
                     min_items: 0,
@@ -373,10 +406,7 @@ impl Schema {
             .block
             .blocks
             .iter()
-            .map(|(name, one)| match one.nesting {
-                Nesting::Single => (name.clone(), Value::Null),
-                Nesting::List => (name.clone(), Value::List(Vec::new())),
-            });
+            .map(|(name, one)| (name.clone(), one.nesting.no_blocks()));
         Value::Map(attributes.chain(blocks).collect::<BTreeMap<_, _>>())
     }
 
@@ -413,5 +443,44 @@ impl Schema {
             version: self.version,
             block: Some(self.block.to_wire(self.version)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_type_of_a_schema_follows_how_its_parts_repeat() {
+        let item = || Block::new("").attribute("a", Attribute::required(Type::String, ""));
+        let nested = |nesting| {
+            let part = Attribute::required(Type::Bool, "");
+            Attribute::optional(Type::Bool, "").nested(nesting, [("b", part)])
+        };
+        let block = Block::new("")
+            .single("one", item())
+            .list("list", 0, item())
+            .set("set", item())
+            .map("map", item())
+            .attribute("nested_set", nested(Nesting::Set))
+            .attribute("nested_map", nested(Nesting::Map));
+        let schema = Schema { version: 0, block };
+        let (of_a, of_b) = (
+            Type::object([("a", Type::String)]),
+            Type::object([("b", Type::Bool)]),
+        );
+        let expected = Type::object([
+            ("one", of_a.clone()),
+            ("list", Type::list(of_a.clone())),
+            ("set", Type::set(of_a.clone())),
+            ("map", Type::map(of_a)),
+            ("nested_set", Type::set(of_b.clone())),
+            ("nested_map", Type::map(of_b)),
+        ]);
+        assert_eq!(schema.kind(), expected);
+        let empty = schema.empty();
+        assert_eq!(empty.get("set"), &Value::List(Vec::new()));
+        assert_eq!(empty.get("map"), &Value::Map(BTreeMap::new()));
+        assert!(empty.get("one").is_null() && empty.get("nested_set").is_null());
     }
 }

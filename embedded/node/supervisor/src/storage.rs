@@ -129,7 +129,15 @@ fn reclaim(kubeconfig: &Path, volume: &Value) -> Result<()> {
         std::fs::remove_dir_all(&folder)
             .with_context(|| format!("removing {}", folder.display()))?;
     }
-    kube::output(kubectl(kubeconfig).args(["delete", "persistentvolume", name, "--wait=false"]))?;
+    // The watch may tell of it more than once.
+    let delete = [
+        "delete",
+        "persistentvolume",
+        name,
+        "--wait=false",
+        "--ignore-not-found",
+    ];
+    kube::output(kubectl(kubeconfig).args(delete))?;
     Ok(())
 }
 
