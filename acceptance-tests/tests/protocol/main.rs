@@ -3,12 +3,15 @@
 mod core;
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::process::Stdio;
 
-use acceptance_tests::Sandbox;
+use acceptance_tests::{Sandbox, Settings};
 use anyhow::{Context, Result, ensure};
 use rmpv::Value;
 use tfplugin::proto::tfplugin6 as wire;
 use tfplugin::proto::tfplugin6::provider_client::ProviderClient;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::Command;
 use tonic::transport::Channel;
 
 use self::core::{
@@ -389,5 +392,36 @@ async fn what_makes_no_sense_is_answered_and_ends_nothing() -> Result<()> {
         session.core.shutdown().await?.success(),
         "it did not end well"
     );
+    Ok(())
+}
+
+/// `-debug` serves without Terraform having started it, and Terraform uses that one.
+#[tokio::test]
+async fn terraform_reattaches_to_a_provider_under_a_debugger() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    // Only a provider with this environment can complain about this socket.
+    let nowhere = sandbox.path("nowhere.sock");
+    let host = format!("unix://{}", nowhere.display());
+    let mut debugged = Command::new(&Settings::get()?.provider)
+        .arg("-debug")
+        .env("DOCKER_HOST", &host)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()?;
+    let out = debugged.stdout.take().context("no standard output")?;
+    let line = BufReader::new(out).lines().next_line().await?;
+    let line = line.context("it ended without a word")?;
+    let reattach = line
+        .strip_prefix("TF_REATTACH_PROVIDERS='")
+        .and_then(|rest| rest.strip_suffix('\''))
+        .with_context(|| format!("it says {line:?}"))?;
+    terraform.write("data \"atlas_docker\" \"d\" {}\n")?;
+    let plan = terraform
+        .command("plan")?
+        .env("TF_REATTACH_PROVIDERS", reattach);
+    let finished = tokio::task::spawn_blocking(|| plan.finish()).await??;
+    ensure!(finished.output().contains("nowhere.sock"), "{finished}");
+    ensure!(finished.code == Some(1), "{finished}");
     Ok(())
 }

@@ -66,3 +66,39 @@ pub(crate) fn decode(json: &Json, kind: &Type) -> Result<Value, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::arbitrary::typed;
+    use proptest::prelude::*;
+
+    /// As Terraform writes it into the state file, where nothing is unknown.
+    fn encode(value: &Value) -> Json {
+        match value {
+            Value::Null | Value::Unknown => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Number(number) => serde_json::from_str(&number.to_string()).unwrap(),
+            Value::String(text) => Json::String(text.clone()),
+            Value::List(all) => Json::Array(all.iter().map(encode).collect()),
+            Value::Map(all) => {
+                let pairs = all.iter().map(|(key, value)| (key.clone(), encode(value)));
+                Json::Object(pairs.collect())
+            }
+            Value::Dynamic(inner) => {
+                serde_json::json!({"type": inner.0.to_json(), "value": encode(&inner.1)})
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_state_file_holds_reads_back((kind, value) in typed(3)) {
+            prop_assume!(value.is_known());
+            // Through text, as it lies in the file.
+            let text = encode(&value).to_string();
+            let json: Json = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(decode(&json, &kind), Ok(value));
+        }
+    }
+}

@@ -28,6 +28,8 @@
 //! Facts of the wire were taken from Terraform's published protocol and go-plugin's handshake, and
 //! checked against Terraform 1.11.
 
+#[cfg(test)]
+mod arbitrary;
 mod diagnostics;
 mod dynamic;
 mod handshake;
