@@ -14,8 +14,11 @@ mod translate;
 
 use std::process::ExitCode;
 
-/// Where the provider is published.
-const ADDRESS: &str = "registry.terraform.io/atlas-world/atlas";
+/// What Terraform and OpenTofu call the provider.
+const ADDRESSES: [&str; 2] = [
+    "registry.terraform.io/atlas-world/atlas",
+    "registry.opentofu.org/atlas-world/atlas",
+];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -25,5 +28,5 @@ async fn main() -> ExitCode {
     {
         return docs::write(folder.as_ref());
     }
-    tfplugin::serve(ADDRESS, provider::Atlas).await
+    tfplugin::serve(&ADDRESSES, provider::Atlas).await
 }

@@ -2,6 +2,7 @@
 //! not a person started us), versions, a line on standard output that says where we listen and which
 //! certificate we have, and then a gRPC server until we are told to go.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -44,15 +45,15 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long running calls may take to end once the server is told to shut down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
-/// Serves a provider until Terraform is done with it. `address` is its source address, for the debugging
-/// mode: with `-debug` as the only argument it serves on a socket of its own without TLS, and prints
+/// Serves a provider until Terraform is done with it. `addresses` are its source addresses, one for each
+/// registry that carries it, for the debugging mode: with `-debug` as the only argument it serves on a socket of its own without TLS, and prints
 /// what to put into `TF_REATTACH_PROVIDERS`.
-pub async fn serve<P: Provider>(address: &str, provider: P) -> ExitCode {
+pub async fn serve<P: Provider>(addresses: &[&str], provider: P) -> ExitCode {
     let debug = std::env::args()
         .nth(1)
         .is_some_and(|word| word == "-debug" || word == "--debug");
     let result = if debug {
-        serve_debug(address, provider).await
+        serve_debug(addresses, provider).await
     } else {
         match Settings::from_env(|name| std::env::var(name).ok()) {
             Ok(settings) => serve_plugin(settings, provider).await,
@@ -144,18 +145,20 @@ async fn serve_plugin<P: Provider>(settings: Settings, provider: P) -> Result<()
     run(provider, ReceiverStream::new(incoming), stop).await
 }
 
-async fn serve_debug<P: Provider>(address: &str, provider: P) -> Result<(), String> {
+async fn serve_debug<P: Provider>(addresses: &[&str], provider: P) -> Result<(), String> {
     logging::start();
     let folder = socket_folder(None)?;
     let path = folder.path().join("plugin");
     let listener = bind_unix(&path)?;
-    let reattach = serde_json::json!({ address: {
+    let here = serde_json::json!({
         "Protocol": "grpc",
         "ProtocolVersion": 6,
         "Pid": std::process::id(),
         "Test": true,
         "Addr": {"Network": "unix", "String": path},
-    }});
+    });
+    let reattach: BTreeMap<&str, _> = addresses.iter().map(|one| (*one, &here)).collect();
+    let reattach = serde_json::to_string(&reattach).map_err(|error| error.to_string())?;
     announce(&format!("TF_REATTACH_PROVIDERS='{reattach}'"))?;
     let stop = Stop::default();
     let (sender, incoming) = tokio::sync::mpsc::channel(16);
@@ -371,8 +374,6 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     fn settings(pairs: &[(&str, &str)]) -> Result<Settings, String> {

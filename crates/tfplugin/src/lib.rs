@@ -21,7 +21,7 @@
 //! }
 //!
 //! # async fn run() -> std::process::ExitCode {
-//! tfplugin::serve("registry.terraform.io/example/null", Null).await
+//! tfplugin::serve(&["registry.terraform.io/example/null"], Null).await
 //! # }
 //! ```
 //!
