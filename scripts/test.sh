@@ -4,6 +4,10 @@
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"
+# shellcheck source=scripts/setup/packages.sh
+source "$ATLAS_ROOT/scripts/setup/packages.sh"
+# shellcheck source=scripts/ansible.sh
+source "$ATLAS_ROOT/scripts/ansible.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
 say "Images"
@@ -23,6 +27,10 @@ if [[ -z ${ATLAS_KUBECTL:-} ]] && ! have kubectl; then
   ATLAS_KUBECTL=$(find "$ATLAS_CACHE/trees" -path '*/go-kubernetes-*/kubectl' -print -quit)
   export ATLAS_KUBECTL
 fi
+
+say "Ansible"
+ensure_ansible requirements-test.txt
+export ATLAS_ANSIBLE_PYTHON=$ATLAS_ANSIBLE/bin/python
 
 say "Tests"
 cd "$ATLAS_ROOT"

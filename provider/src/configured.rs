@@ -2,13 +2,9 @@
 //! and the images where a resource names none.
 
 use atlas_engine::docker::{Docker, DockerConfig};
-use atlas_engine::{Context, Result};
+use atlas_engine::{Context, Result, images};
 use tfplugin::{Operation, Value};
 use tokio::sync::OnceCell;
-
-/// The published images, where nothing else is said.
-const NODE_IMAGE: &str = "docker.io/rancher/k3s:v1.33.4-k3s1";
-const LOAD_BALANCER_IMAGE: &str = "ghcr.io/k3d-io/k3d-proxy:5.8.3";
 
 /// A configured provider.
 pub(crate) struct Configured {
@@ -22,15 +18,7 @@ impl Configured {
     /// What a provider's configuration says, then the environment, then the published images.
     pub(crate) fn new(config: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        let image = |name: &str, variable: &str, default: &str| {
-            text(config.get("images").get(name))
-                .or_else(|| {
-                    std::env::var(variable)
-                        .ok()
-                        .filter(|image| !image.is_empty())
-                })
-                .unwrap_or_else(|| default.to_owned())
-        };
+        let image = |name: &str| text(config.get("images").get(name));
         Self {
             docker: DockerConfig {
                 host: text(config.get("docker_host")),
@@ -38,12 +26,8 @@ impl Configured {
                 tls: config.get("docker_tls_verify").as_bool(),
             },
             connection: OnceCell::new(),
-            node_image: image("node", "ATLAS_NODE_IMAGE", NODE_IMAGE),
-            load_balancer_image: image(
-                "loadbalancer",
-                "ATLAS_LOADBALANCER_IMAGE",
-                LOAD_BALANCER_IMAGE,
-            ),
+            node_image: image("node").unwrap_or_else(images::node),
+            load_balancer_image: image("loadbalancer").unwrap_or_else(images::load_balancer),
         }
     }
 
@@ -52,8 +36,8 @@ impl Configured {
         Self {
             docker: DockerConfig::default(),
             connection: OnceCell::new(),
-            node_image: NODE_IMAGE.to_owned(),
-            load_balancer_image: LOAD_BALANCER_IMAGE.to_owned(),
+            node_image: images::node(),
+            load_balancer_image: images::load_balancer(),
         }
     }
 

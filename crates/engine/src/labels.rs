@@ -54,6 +54,8 @@ pub const ATLAS_MANAGED: &str = "k3d.x.atlas.managed";
 pub const ATLAS_MANAGED_VALUE: &str = "v1";
 /// On a network that was made for one cluster and goes with it: the cluster's name.
 pub const CLUSTER_OF_NETWORK: &str = "k3d.x.atlas.cluster";
+/// On an agent that was added by its own name and is not one of the cluster's numbered agents: that name.
+pub const ATLAS_NODE: &str = "k3d.x.atlas.node";
 /// On the transit network of a bridge: the bridge's name.
 pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
 

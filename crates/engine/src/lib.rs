@@ -19,11 +19,14 @@ pub mod cidr;
 pub mod context;
 pub mod docker;
 pub mod error;
+pub mod image;
+pub mod images;
 pub mod k3d;
 pub mod kubeconfig;
 pub mod labels;
 pub mod network;
 pub mod path;
+pub mod size;
 
 pub use context::Context;
 pub use error::{Error, Problem, Result};

@@ -3,7 +3,7 @@
 use atlas_engine::k3d::{
     Credentials, Filtered, KubeApi, Observed, Pair, Port, Spec, Token, Volume, spec_of,
 };
-use atlas_engine::{FieldPath, labels};
+use atlas_engine::{FieldPath, labels, size};
 use tfplugin::Value;
 
 use crate::configured::Configured;
@@ -158,32 +158,11 @@ fn k3s(value: &Value, spec: &mut Spec) {
     }
 }
 
-/// Docker's way to write sizes: a number and b, k, m or g.
 fn memory(value: &Value, name: &str, reader: &mut Reader) -> Option<i64> {
-    let text = value.get(name).as_str()?;
-    let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: Option<i64> = match &lower[digits.len()..] {
-        "" | "b" => Some(1),
-        "k" | "kb" | "ki" => Some(1 << 10),
-        "m" | "mb" | "mi" => Some(1 << 20),
-        "g" | "gb" | "gi" => Some(1 << 30),
-        _ => None,
-    };
-    let bytes = digits
-        .parse::<i64>()
+    let path = FieldPath::of("runtime").index(0).name(name);
+    size::parse(value.get(name).as_str()?, &path)
+        .map_err(|problem| reader.problems.push(problem))
         .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
-    if bytes.is_none() {
-        let path = FieldPath::of("runtime").index(0).name(name);
-        reader.refuse(
-            &path,
-            format!("{text:?} is no size."),
-            "Write it as in 512m or 2g.",
-        );
-    }
-    bytes
 }
 
 /// Writes what a user decides, read back from the world, into a state: in the user's spelling where that

@@ -87,7 +87,7 @@ pub struct ContainerSpec {
 }
 
 /// A container's state of life.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
     /// Docker's word: `created`, `running`, `paused`, `restarting`, `exited`, `dead`.
     pub status: String,
@@ -100,7 +100,7 @@ pub struct State {
 }
 
 /// A container as Docker has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Node {
     /// 64 hexadecimal digits.
     pub id: String,

@@ -29,6 +29,23 @@ pub(crate) struct DesiredNode {
     pub(crate) memory: i64,
 }
 
+impl DesiredNode {
+    /// A node of which nothing is decided but its role.
+    pub(crate) fn of(role: Role) -> Self {
+        Self {
+            name: String::new(),
+            role,
+            image: String::new(),
+            args: NodeArgs::default(),
+            env: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            binds: BTreeSet::new(),
+            ports: BTreeMap::new(),
+            memory: 0,
+        }
+    }
+}
+
 /// A whole cluster as it must be.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Desired {
@@ -350,21 +367,17 @@ impl Resolver<'_> {
         }
         DesiredNode {
             name: node_name(&spec.name, role, index),
-            role,
             image: match role {
                 Role::LoadBalancer => spec.load_balancer_image.clone(),
                 _ => spec.image.clone(),
             },
             args,
-            env: BTreeMap::new(),
-            labels: BTreeMap::new(),
-            binds: BTreeSet::new(),
-            ports: BTreeMap::new(),
             memory: match role {
                 Role::Server => spec.servers_memory.unwrap_or(0),
                 Role::Agent => spec.agents_memory.unwrap_or(0),
                 Role::LoadBalancer => 0,
             },
+            ..DesiredNode::of(role)
         }
     }
 

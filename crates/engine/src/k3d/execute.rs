@@ -8,9 +8,10 @@ use futures_util::future::try_join_all;
 use tokio::sync::Mutex;
 
 use super::desired::{Desired, DesiredNode, api_host_ip, desired};
+use super::node::{self, NodeSpec, plan_node};
 use super::observe::{Observed, observe};
-use super::plan::{Plan, Step, plan};
-use super::read::settled;
+use super::plan::{Plan, Step, plan, plan_power};
+use super::read::{settled, spec_of};
 use super::shape::{self, Facts};
 use super::spec::{Spec, Token};
 use super::{Role, image_volume, kubectl, loadbalancer, preflight, ready};
@@ -23,6 +24,9 @@ use crate::labels::{self, labels};
 
 /// Attempts at a subnet of Docker's choice; another program may take it in between.
 const SUBNET_ATTEMPTS: u32 = 5;
+
+/// Docker kills what has not ended by itself after these.
+const STOP_SECONDS: i32 = 10;
 
 /// Two clusters made at once on one network must not be given the same addresses.
 static ADDRESSES: Mutex<()> = Mutex::const_new(());
@@ -100,6 +104,96 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// Starts every node that is stopped and waits until it is ready.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is no such cluster.
+pub async fn start(cx: &Context, name: &str) -> Result<Observed> {
+    let observed = existing(cx, name).await?;
+    let plan = plan_power(&observed, true);
+    let spec = Spec::new(name, "", "");
+    let work = Work {
+        cx,
+        spec: &spec,
+        desired: &Desired::default(),
+        observed: Some(&observed),
+        plan: &plan,
+    };
+    work.start(&[]).await?;
+    bridge::rejoin(cx, name).await?;
+    existing(cx, name).await
+}
+
+/// Stops every node that runs. Data, addresses and ports stay.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is no such cluster.
+pub async fn stop(cx: &Context, name: &str) -> Result<Observed> {
+    let observed = existing(cx, name).await?;
+    let plan = plan_power(&observed, false);
+    let stops = plan.steps.iter().map(|step| async {
+        cx.tell(&format!("stopping {}", step.node()));
+        cx.docker.stop_container(step.node(), STOP_SECONDS).await
+    });
+    cx.guard("stopping a cluster", try_join_all(stops)).await?;
+    existing(cx, name).await
+}
+
+/// Adds an agent by its own name, or brings it to what is wanted.
+///
+/// # Errors
+/// [`Error::NotFound`] where there is no such cluster.
+pub async fn apply_node(cx: &Context, spec: &NodeSpec) -> Result<Observed> {
+    let observed = existing(cx, &spec.cluster).await?;
+    let plan = plan_node(spec, &observed)?;
+    let cluster = spec_of(&observed).ok_or_else(|| absent(&spec.cluster))?;
+    let desired = Desired {
+        nodes: vec![node::labelled(spec, &observed)],
+        upstreams: observed.upstreams.clone().unwrap_or_default(),
+    };
+    let mut work = Work {
+        cx,
+        spec: &cluster,
+        desired: &desired,
+        observed: Some(&observed),
+        plan: &plan,
+    };
+    work.run().await?;
+    bridge::rejoin(cx, &spec.cluster).await?;
+    existing(cx, &spec.cluster).await
+}
+
+/// Drains and removes an agent that was added by its own name; one that is gone is as good.
+pub async fn delete_node(cx: &Context, cluster: &str, name: &str) -> Result<()> {
+    let Some(observed) = observe(cx, cluster).await? else {
+        return Ok(());
+    };
+    let plan = node::plan_delete(name, &observed);
+    let spec = Spec::new(cluster, "", "");
+    let work = Work {
+        cx,
+        spec: &spec,
+        desired: &Desired::default(),
+        observed: Some(&observed),
+        plan: &plan,
+    };
+    work.remove_nodes().await
+}
+
+async fn existing(cx: &Context, name: &str) -> Result<Observed> {
+    let observed = observe(cx, name).await?;
+    let found = observed.filter(|found| found.server().is_some());
+    found.ok_or_else(|| absent(name))
+}
+
+fn absent(name: &str) -> Error {
+    Error::NotFound {
+        kind: "cluster",
+        name: name.to_owned(),
+        remedy: "`k3d cluster list` lists them.".to_owned(),
+    }
 }
 
 async fn apply(

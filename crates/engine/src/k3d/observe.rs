@@ -39,6 +39,26 @@ impl Observed {
             .map(|(_, node)| node)
     }
 
+    /// Its nodes of one role without those that were added by their own names.
+    pub fn numbered(&self, role: Role) -> impl Iterator<Item = &Node> {
+        self.of_role(role)
+            .filter(|node| node.label(labels::ATLAS_NODE).is_none())
+    }
+
+    /// A cluster of which there is nothing.
+    pub fn empty(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            nodes: Vec::new(),
+            network: None,
+            network_name: super::network_name(name),
+            network_external: false,
+            image_volume: false,
+            upstreams: None,
+            image_defaults: BTreeMap::new(),
+        }
+    }
+
     /// The first server.
     pub fn server(&self) -> Option<&Node> {
         self.of_role(Role::Server).next()
@@ -90,14 +110,9 @@ async fn remains(cx: &Context, name: &str) -> Result<Option<Observed>> {
         .await?;
     Ok(
         (network.is_some() || !volumes.is_empty()).then(|| Observed {
-            name: name.to_owned(),
-            nodes: Vec::new(),
             network,
-            network_name,
-            network_external: false,
             image_volume: !volumes.is_empty(),
-            upstreams: None,
-            image_defaults: BTreeMap::new(),
+            ..Observed::empty(name)
         }),
     )
 }

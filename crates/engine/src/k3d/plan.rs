@@ -61,6 +61,11 @@ pub enum Step {
         /// Docker's word for its state.
         status: String,
     },
+    /// Stop a node that runs.
+    StopNode {
+        /// The container.
+        node: String,
+    },
     /// Tell the load balancer where to forward.
     Forward,
 }
@@ -74,7 +79,23 @@ impl Step {
             Self::RemoveNode { node, reason } => format!("node {node} goes: {reason}"),
             Self::CreateNode { node, .. } => format!("node {node} is missing"),
             Self::StartNode { node, status, .. } => format!("node {node} is {status}"),
+            Self::StopNode { node } => format!("node {node} is running"),
             Self::Forward => "the load balancer forwards to other nodes than it should".to_owned(),
+        }
+    }
+}
+
+impl Step {
+    /// What it is done to: a container, or the network; empty for forwarding.
+    pub fn node(&self) -> &str {
+        match self {
+            Self::CreateNetwork { network } => network,
+            Self::Reattach { node }
+            | Self::RemoveNode { node, .. }
+            | Self::CreateNode { node, .. }
+            | Self::StartNode { node, .. }
+            | Self::StopNode { node } => node,
+            Self::Forward => "",
         }
     }
 }
@@ -94,6 +115,29 @@ impl Plan {
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         !self.create && self.replace.is_empty() && self.steps.is_empty()
+    }
+}
+
+/// What must be started or stopped, and nothing else, so that all nodes run or none does.
+pub fn plan_power(observed: &Observed, running: bool) -> Plan {
+    let nodes = observed.nodes.iter();
+    let steps = nodes
+        .filter(|(_, node)| node.state.running != running)
+        .map(|(role, node)| {
+            let (role, name) = (*role, node.name.clone());
+            if running {
+                Step::StartNode {
+                    node: name,
+                    role,
+                    status: node.state.status.clone(),
+                }
+            } else {
+                Step::StopNode { node: name }
+            }
+        });
+    Plan {
+        steps: steps.collect(),
+        ..Plan::default()
     }
 }
 
@@ -217,7 +261,7 @@ fn agents(
     created: &mut Vec<Step>,
 ) {
     let mut kept: Vec<(Option<u32>, &Node)> = observed
-        .of_role(Role::Agent)
+        .numbered(Role::Agent)
         .map(|node| (index_of(&spec.name, Role::Agent, &node.name), node))
         .collect();
     // Those with k3d's own names first, by number; the last ones go first.
@@ -294,7 +338,7 @@ fn balancer(
 }
 
 /// The first thing in which two nodes differ.
-fn difference(want: &DesiredNode, have: &DesiredNode) -> Option<&'static str> {
+pub(super) fn difference(want: &DesiredNode, have: &DesiredNode) -> Option<&'static str> {
     let checks = [
         ("image", !same_image(&want.image, &have.image)),
         ("ports", want.ports != have.ports),
@@ -458,7 +502,7 @@ impl Observed {
         let Some(server) = self.server() else {
             return Vec::new();
         };
-        let agents = self.of_role(Role::Agent).count();
+        let agents = self.numbered(Role::Agent).count();
         let spec = Spec {
             agents: u32::try_from(agents).unwrap_or(0),
             ..settled(spec, Some(self))
@@ -536,6 +580,37 @@ mod tests {
         ] {
             assert_eq!(same_image(a, b), same, "{a} {b}");
         }
+    }
+
+    #[test]
+    fn only_what_runs_is_stopped_and_only_what_is_stopped_is_started() {
+        let node = |name: &str, running: bool| {
+            let node = Node {
+                name: name.to_owned(),
+                state: crate::docker::State {
+                    running,
+                    ..Default::default()
+                },
+                ..Default::default()
+            };
+            (Role::Agent, node)
+        };
+        let observed = Observed {
+            nodes: vec![node("a", true), node("b", false)],
+            ..Observed::empty("demo")
+        };
+        let names = |running| {
+            let steps = plan_power(&observed, running).steps;
+            steps
+                .iter()
+                .map(Step::node)
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (names(true), names(false)),
+            (vec!["b".to_owned()], vec!["a".to_owned()])
+        );
     }
 
     #[test]

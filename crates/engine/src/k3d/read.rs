@@ -171,14 +171,18 @@ fn numbered(observed: &Observed) -> Vec<(Role, u32, DesiredNode)> {
         Role::LoadBalancer => Some(0),
         _ => index_of(&observed.name, role, &node.name),
     };
-    for (role, node) in &observed.nodes {
+    let counted = || {
+        let nodes = observed.nodes.iter();
+        nodes.filter(|(_, node)| node.label(labels::ATLAS_NODE).is_none())
+    };
+    for (role, node) in counted() {
         if let Some(index) = named(*role, node) {
             parts.push((*role, index, user_part(observed, *role, node)));
             let next = next_foreign.entry(*role).or_insert(0);
             *next = (*next).max(index + 1);
         }
     }
-    for (role, node) in &observed.nodes {
+    for (role, node) in counted() {
         if named(*role, node).is_none() {
             let next = next_foreign.entry(*role).or_insert(0);
             parts.push((*role, *next, user_part(observed, *role, node)));

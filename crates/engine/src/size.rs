@@ -1,0 +1,67 @@
+//! Sizes as Docker's command line takes them.
+
+use crate::error::Problem;
+use crate::path::FieldPath;
+
+/// A number and `b`, `k`, `m` or `g` (powers of 1024), as bytes.
+///
+/// # Errors
+/// A text that is no such size.
+pub fn parse(text: &str, path: &FieldPath) -> Result<i64, Problem> {
+    let lower = text.trim().to_ascii_lowercase();
+    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: Option<i64> = match &lower[digits.len()..] {
+        "" | "b" => Some(1),
+        "k" | "kb" | "ki" => Some(1 << 10),
+        "m" | "mb" | "mi" => Some(1 << 20),
+        "g" | "gb" | "gi" => Some(1 << 30),
+        _ => None,
+    };
+    let bytes = digits
+        .parse::<i64>()
+        .ok()
+        .zip(factor)
+        .and_then(|(number, factor)| number.checked_mul(factor));
+    bytes.ok_or_else(|| {
+        Problem::new(
+            path.clone(),
+            format!("{text:?} is no size."),
+            "Write it as in 512m or 2g.",
+        )
+    })
+}
+
+/// The shortest of these spellings that says the same.
+pub fn render(bytes: i64) -> String {
+    for (unit, letter) in [(1 << 30, "g"), (1 << 20, "m"), (1 << 10, "k")] {
+        if bytes > 0 && bytes % unit == 0 {
+            return format!("{}{letter}", bytes / unit);
+        }
+    }
+    bytes.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_read_as_docker_reads_them() {
+        for (text, bytes) in [
+            ("512m", Some(512 << 20)),
+            ("2G", Some(2 << 30)),
+            ("1024", Some(1024)),
+            ("7kb", Some(7 << 10)),
+            ("", None),
+            ("g", None),
+            ("1.5g", None),
+            ("2t", None),
+        ] {
+            let read = parse(text, &FieldPath::root()).ok();
+            assert_eq!(read, bytes, "{text}");
+            if let Some(bytes) = read {
+                assert_eq!(parse(&render(bytes), &FieldPath::root()), Ok(bytes));
+            }
+        }
+    }
+}
