@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 # `make test-opentofu` is not part of `make test`: it is the same suite again.
-.PHONY: help world test test-opentofu down setup images docs lint
+.PHONY: help world test test-opentofu down setup images docs collection lint
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ images: ## Build the embedded images
 
 docs: ## Write the provider's documentation from its schemas and examples
 	@cargo run --quiet -p terraform-provider-atlas -- docs provider/docs
+
+collection: ## Write the Ansible collection's stubs from the modules' argument specs
+	@cargo run --quiet -p atlas-ansible -- collection ansible-module/collection
 
 lint: ## Format, clippy, and the licences and advisories of dependencies (needs cargo-deny)
 	@cargo fmt --all --check

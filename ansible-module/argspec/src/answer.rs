@@ -4,6 +4,19 @@ use serde_json::{Map, Value, json};
 
 use crate::secrets::Secrets;
 
+/// Before and after, by property.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Diff {
+    /// What there was.
+    pub before: Value,
+    /// What there is, or would be in check mode.
+    pub after: Value,
+    /// A title of the first.
+    pub before_header: String,
+    /// A title of the second.
+    pub after_header: String,
+}
+
 /// What a module has to say.
 #[derive(Debug, Clone, Default)]
 pub struct Answer {
@@ -12,7 +25,7 @@ pub struct Answer {
     /// A sentence.
     pub msg: Option<String>,
     /// Before and after, by property.
-    pub diff: Option<(Value, Value)>,
+    pub diff: Option<Diff>,
     /// What a user should know.
     pub warnings: Vec<String>,
     /// Whatever else there is to tell, by key.
@@ -67,8 +80,14 @@ pub(crate) fn render(
             if let Some(msg) = answer.msg {
                 all.insert("msg".to_owned(), msg.into());
             }
-            if let Some((before, after)) = answer.diff {
-                all.insert("diff".to_owned(), json!({"before": before, "after": after}));
+            if let Some(diff) = answer.diff {
+                let diff = json!({
+                    "before": diff.before,
+                    "after": diff.after,
+                    "before_header": diff.before_header,
+                    "after_header": diff.after_header,
+                });
+                all.insert("diff".to_owned(), diff);
             }
             if !answer.warnings.is_empty() {
                 all.insert("warnings".to_owned(), answer.warnings.into());

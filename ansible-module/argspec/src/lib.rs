@@ -20,7 +20,7 @@ mod secrets;
 mod spec;
 mod validate;
 
-pub use answer::{Answer, Failure};
+pub use answer::{Answer, Diff, Failure};
 pub use invocation::{Internal, Invocation};
 pub use secrets::Secrets;
 pub use spec::{Kind, Opt, RequiredIf, Rules, Spec};

@@ -233,6 +233,16 @@ pub fn merge_into(path: &Path, config: &Kubeconfig, switch: bool) -> Result<()> 
     }
 }
 
+/// Whether the file holds any entry of this cluster.
+pub fn names_cluster(path: &Path, cluster: &str) -> Result<bool> {
+    let Some(found) = read(path)? else {
+        return Ok(false);
+    };
+    let mut without = found.clone();
+    without.drop_cluster(cluster);
+    Ok(without != found)
+}
+
 /// Takes a cluster's entries out of the file; a file that holds nothing else is removed.
 pub fn remove_from(path: &Path, cluster: &str) -> Result<()> {
     let Some(mut config) = read(path)? else {

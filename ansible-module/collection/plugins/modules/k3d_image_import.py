@@ -1,0 +1,138 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: k3d_image_import
+short_description: Images for the nodes of k3d clusters
+version_added: 0.1.0
+description:
+- Gives every running node of a cluster the images of the Docker daemon that its pods need, so that no registry is asked.
+- Images are compared by content, so a tag that has moved is carried again, and one that is there is not.
+- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+author:
+- Project Atlas (@atlas-world)
+options:
+  cluster:
+    description:
+    - The cluster's name.
+    type: str
+    required: true
+  images:
+    description:
+    - References, as C(docker image ls) shows them.
+    type: list
+    elements: str
+    required: true
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: Images that were built here
+  atlas.world.k3d_image_import:
+    cluster: dc-us
+    images:
+      - example/shop:1
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+images:
+  description: The names by which pods ask for the images.
+  returned: success
+  type: list
+  elements: raw
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "cluster": {
+                "type": "str",
+                "required": True,
+            },
+            "images": {
+                "type": "list",
+                "elements": "str",
+                "required": True,
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.k3d_image_import.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,194 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: k3d_node
+short_description: Single agents of k3d clusters
+version_added: 0.1.0
+description:
+- Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it again. The container is called C(k3d-NAME-0), as C(k3d node create) calls it.
+- An agent that is added takes what is not given from the cluster's other agents. A change makes it anew; it is drained first. It goes with its cluster.
+- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+author:
+- Project Atlas (@atlas-world)
+options:
+  cluster:
+    description:
+    - The cluster's name.
+    type: str
+    required: true
+  name:
+    description:
+    - The node's own name.
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the node exists and runs.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  role:
+    description:
+    - What it is for.
+    type: str
+    default: agent
+    choices:
+    - agent
+  image:
+    description:
+    - Its image.
+    type: str
+  memory:
+    description:
+    - Its memory limit, for instance V(2g).
+    type: str
+  k3s_args:
+    description:
+    - Further arguments of k3s.
+    type: list
+    elements: str
+  node_labels:
+    description:
+    - Kubernetes labels, C(key=value).
+    type: list
+    elements: str
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: An agent with more memory
+  atlas.world.k3d_node:
+    cluster: dc-us
+    name: big
+    memory: 4g
+    node_labels:
+      - size=big
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+node:
+  description: 'The node as it is: its name, role, ip, state and image; null where there is none.'
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "cluster": {
+                "type": "str",
+                "required": True,
+            },
+            "name": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "role": {
+                "type": "str",
+                "default": "agent",
+                "choices": ["agent"],
+            },
+            "image": {
+                "type": "str",
+            },
+            "memory": {
+                "type": "str",
+            },
+            "k3s_args": {
+                "type": "list",
+                "elements": "str",
+            },
+            "node_labels": {
+                "type": "list",
+                "elements": "str",
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.k3d_node.")
+
+
+if __name__ == "__main__":
+    main()

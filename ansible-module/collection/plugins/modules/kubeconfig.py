@@ -1,0 +1,159 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: kubeconfig
+short_description: Kubeconfig entries of k3d clusters
+version_added: 0.1.0
+description:
+- Keeps a cluster's entries in a kubeconfig file on the host of the module. Other entries stay as they are. The file is written only where it must change, with mode 0600, in one step.
+- Credentials are not returned.
+- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+author:
+- Project Atlas (@atlas-world)
+options:
+  cluster:
+    description:
+    - The cluster's name.
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the file has the cluster's entries. A file that holds nothing else is removed.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  path:
+    description:
+    - The file. Left out, that of E(KUBECONFIG), or C(~/.kube/config).
+    type: path
+  switch_current_context:
+    description:
+    - Make this cluster the current context.
+    type: bool
+    default: false
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: Use the cluster from the usual kubeconfig
+  atlas.world.kubeconfig:
+    cluster: dc-us
+    switch_current_context: true
+
+- name: A file for one cluster
+  atlas.world.kubeconfig:
+    cluster: dc-eu
+    path: ~/.kube/dc-eu.yaml
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+kubeconfig:
+  description: The file, and the names of the cluster, context and user in it.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "cluster": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "path": {
+                "type": "path",
+            },
+            "switch_current_context": {
+                "type": "bool",
+                "default": False,
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.kubeconfig.")
+
+
+if __name__ == "__main__":
+    main()

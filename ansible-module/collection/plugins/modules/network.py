@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: network
+short_description: Docker bridge networks with an explicit subnet
+version_added: 0.1.0
+description:
+- Makes, keeps and removes a Docker network whose subnet is given by word, so that nodes on it can have addresses that stay.
+- A network cannot be changed in place.
+author:
+- Project Atlas (@atlas-world)
+options:
+  name:
+    description:
+    - Docker's name for it.
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the network exists. Removing one that is in use fails.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  subnet:
+    description:
+    - IPv4 network in CIDR form. Needed to make the network.
+    type: str
+  gateway:
+    description:
+    - Address of the host on it. Left out, it is the first of the subnet.
+    type: str
+  labels:
+    description:
+    - Docker labels. An empty mapping means none.
+    type: dict
+  recreate:
+    description:
+    - What to do where something differs that cannot be changed in place.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    type: str
+    default: never
+    choices:
+    - never
+    - on_change
+    - always
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: A network for the clusters of a region
+  atlas.world.network:
+    name: atlas-us-east
+    subnet: 10.64.0.0/24
+
+- name: The same, made anew where it differs
+  atlas.world.network:
+    name: atlas-us-east
+    subnet: 10.64.4.0/24
+    recreate: on_change
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+network:
+  description: The network as it is, with the attributes of the Terraform resource atlas_network; null where there is none.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "subnet": {
+                "type": "str",
+            },
+            "gateway": {
+                "type": "str",
+            },
+            "labels": {
+                "type": "dict",
+            },
+            "recreate": {
+                "type": "str",
+                "default": "never",
+                "choices": ["never", "on_change", "always"],
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.network.")
+
+
+if __name__ == "__main__":
+    main()

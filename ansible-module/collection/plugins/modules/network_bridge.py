@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: network_bridge
+short_description: Bridges between k3d clusters
+version_added: 0.1.0
+description:
+- Connects two or more clusters. Pods reach the other clusters' pods and Services by address, and Services by name, as C(SERVICE.NAMESPACE.svc.CLUSTER).
+- Routes return by themselves when a node restarts, and nodes that join get them too.
+- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+author:
+- Project Atlas (@atlas-world)
+options:
+  name:
+    description:
+    - Its name.
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the bridge exists. Removing it takes every route and name back.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  subnet:
+    description:
+    - Network of the transit network, on which every node gets an address. Needed to make the bridge; changing it makes another one.
+    type: str
+  clusters:
+    description:
+    - All clusters on the bridge, at least two; others leave it. Needed to make the bridge.
+    type: list
+    elements: str
+  dns:
+    description:
+    - Whether members resolve each other's names. Left out, it is so for a new bridge and stays as it is for one that exists.
+    type: bool
+  recreate:
+    description:
+    - What to do where something differs that cannot be changed in place.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    type: str
+    default: never
+    choices:
+    - never
+    - on_change
+    - always
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: Pods of both regions reach each other
+  atlas.world.network_bridge:
+    name: world
+    subnet: 10.80.0.0/24
+    clusters:
+      - dc-us
+      - dc-eu
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+bridge:
+  description: The bridge as it is, with the attributes of the Terraform resource atlas_network_bridge; null where there is none.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "subnet": {
+                "type": "str",
+            },
+            "clusters": {
+                "type": "list",
+                "elements": "str",
+            },
+            "dns": {
+                "type": "bool",
+            },
+            "recreate": {
+                "type": "str",
+                "default": "never",
+                "choices": ["never", "on_change", "always"],
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.network_bridge.")
+
+
+if __name__ == "__main__":
+    main()

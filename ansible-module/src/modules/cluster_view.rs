@@ -1,0 +1,171 @@
+//! Clusters as playbooks see them: the object that is returned, and what a specification says, by option.
+
+use atlas_engine::k3d::{Filtered, Observed, Pair, Spec, Step, spec_of};
+use atlas_engine::size;
+use serde_json::{Map, Value, json};
+
+use crate::changes::Changes;
+
+/// The cluster as it is, in the words of the Terraform data source; null where there is none.
+pub(super) fn object(observed: Option<&Observed>) -> Value {
+    let found = observed.and_then(|observed| Some((observed, spec_of(observed)?)));
+    let Some((observed, spec)) = found else {
+        return Value::Null;
+    };
+    let api = &spec.kube_api;
+    let host = api.host.clone().or(api.host_ip.map(|ip| ip.to_string()));
+    let endpoint = host
+        .zip(api.host_port)
+        .map(|(host, port)| format!("https://{host}:{port}"));
+    let subnet = observed.network.as_ref().and_then(|network| network.subnet);
+    let nodes = observed.nodes.iter().map(|(role, node)| {
+        let address = node.networks.get(&observed.network_name).copied().flatten();
+        let fixed = node.static_addresses.get(&observed.network_name).copied();
+        json!({
+            "name": node.name,
+            "role": role.as_str(),
+            "ip": address.or(fixed).map(|address| address.to_string()),
+            "state": node.state.status,
+        })
+    });
+    json!({
+        "name": spec.name,
+        "servers": spec.servers,
+        "agents": spec.agents,
+        "image": spec.image,
+        "network": observed.network_name,
+        "subnet": subnet.map(|net| net.to_string()),
+        "cluster_cidr": spec.cluster_cidr.to_string(),
+        "service_cidr": spec.service_cidr.to_string(),
+        "api_endpoint": endpoint,
+        "nodes": nodes.collect::<Vec<_>>(),
+    })
+}
+
+/// What a specification says, by option. No secret is part of it.
+pub(super) fn view(spec: &Spec) -> Map<String, Value> {
+    let api = &spec.kube_api;
+    let ports = spec.ports.iter().map(|item| {
+        let port = &item.value;
+        json!({
+            "host": port.host.map_or_else(|| "127.0.0.1".to_owned(), |host| host.to_string()),
+            "host_port": port.host_port,
+            "container_port": port.container_port,
+            "protocol": port.protocol,
+            "node_filters": item.filters,
+        })
+    });
+    let volumes = spec.volumes.iter().map(|item| {
+        json!({
+            "source": item.value.source,
+            "destination": item.value.destination,
+            "node_filters": item.filters,
+        })
+    });
+    let all = json!({
+        "servers": spec.servers,
+        "agents": spec.agents,
+        "image": spec.image,
+        "load_balancer_image": spec.load_balancer_image,
+        "network": spec.network_name(),
+        "subnet": spec.subnet.map(|net| net.to_string()),
+        "cluster_cidr": spec.cluster_cidr.to_string(),
+        "service_cidr": spec.service_cidr.to_string(),
+        "kube_api": {
+            "host": api.host,
+            "host_ip": api.host_ip.map(|ip| ip.to_string()),
+            "host_port": api.host_port,
+        },
+        "ports": ports.collect::<Vec<_>>(),
+        "volumes": volumes.collect::<Vec<_>>(),
+        "env": names(&spec.env),
+        "labels": pairs(&spec.labels),
+        "k3s_args": filtered("arg", &spec.args),
+        "node_labels": filtered("label", &spec.node_labels),
+        "servers_memory": spec.servers_memory.map(size::render),
+        "agents_memory": spec.agents_memory.map(size::render),
+        "disable_load_balancer": !spec.load_balancer,
+        "disable_image_volume": !spec.image_volume,
+        "disable_host_ip_injection": !spec.host_ip_injection,
+    });
+    match all {
+        Value::Object(all) => all,
+        _ => Map::new(),
+    }
+}
+
+fn pairs(items: &[Filtered<Pair>]) -> Vec<Value> {
+    let items = items.iter();
+    let shown = items.map(|item| json!({"key": item.value.key, "value": item.value.value, "node_filters": item.filters}));
+    shown.collect()
+}
+
+/// Names alone: a variable may hold a secret.
+fn names(items: &[Filtered<Pair>]) -> Vec<Value> {
+    let items = items.iter();
+    items
+        .map(|item| json!({"key": item.value.key, "node_filters": item.filters}))
+        .collect()
+}
+
+fn filtered(name: &str, items: &[Filtered<String>]) -> Vec<Value> {
+    let items = items.iter();
+    items
+        .map(|item| json!({name: item.value, "node_filters": item.filters}))
+        .collect()
+}
+
+/// The options that the engine's attribute or block stands for.
+pub(super) fn options_of(field: &str) -> &'static [&'static str] {
+    match field {
+        "servers" => &["servers"],
+        "image" => &["image"],
+        "network" => &["network"],
+        "subnet" => &["subnet"],
+        "cluster_cidr" => &["cluster_cidr"],
+        "service_cidr" => &["service_cidr"],
+        "kube_api" => &["kube_api"],
+        "port" => &["ports"],
+        "volume" => &["volumes"],
+        "env" => &["env"],
+        "label" => &["labels"],
+        "k3s" => &["k3s_args", "node_labels"],
+        "k3d" => &[
+            "disable_load_balancer",
+            "disable_image_volume",
+            "disable_host_ip_injection",
+        ],
+        "runtime" => &["servers_memory", "agents_memory"],
+        _ => &[],
+    }
+}
+
+/// A step as what changes about which object.
+pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Changes) {
+    let status = |name: &str| {
+        let nodes = observed
+            .map(|observed| observed.nodes.as_slice())
+            .unwrap_or_default();
+        let found = nodes.iter().find(|(_, node)| node.name == name);
+        found.map_or("absent", |(_, node)| node.state.status.as_str())
+    };
+    match step {
+        Step::CreateNetwork { network } => changes.object(network, "absent", "present"),
+        Step::Reattach { node } => {
+            changes.object(&format!("{node} (network)"), "not attached", "attached");
+        }
+        Step::RemoveNode { node, .. } => changes.object(node, status(node), "absent"),
+        Step::CreateNode { node, .. } => match status(node) {
+            "absent" => changes.object(node, "absent", "running"),
+            before => changes.object(node, before, "running, made anew"),
+        },
+        Step::StartNode { node, status, .. } => changes.object(node, status, "running"),
+        Step::StopNode { node } => changes.object(node, "running", "exited"),
+        Step::Forward => changes.object(
+            "load balancer",
+            "forwards to other nodes",
+            "forwards as declared",
+        ),
+    }
+    changes.action(step.summary());
+}

@@ -1,0 +1,89 @@
+//! `k3d_image_import`: images of the Docker daemon, in the nodes of a cluster.
+
+use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::image::{self, Observed, Spec};
+use atlas_engine::{Error, error};
+use serde_json::{Value, json};
+
+use crate::call::{Call, Docs, Module, failure};
+use crate::changes::Changes;
+
+pub(super) fn module() -> Module {
+    Module {
+        name: "k3d_image_import",
+        docs: Docs {
+            short: "Images for the nodes of k3d clusters",
+            description: &[
+                "Gives every running node of a cluster the images of the Docker daemon that its pods need, so that \
+                 no registry is asked.",
+                "Images are compared by content, so a tag that has moved is carried again, and one that is there is \
+                 not.",
+                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+            ],
+            examples: "
+- name: Images that were built here
+  atlas.world.k3d_image_import:
+    cluster: dc-us
+    images:
+      - example/shop:1
+",
+            returns: &[(
+                "images",
+                "list",
+                "The names by which pods ask for the images.",
+            )],
+        },
+        spec: options,
+        looks_only: false,
+        run: |call| Box::pin(run(call)),
+    }
+}
+
+fn options() -> Options {
+    Options::default()
+        .option(
+            "cluster",
+            Opt::new(Kind::Str, "The cluster's name.").required(),
+        )
+        .option(
+            "images",
+            Opt::list(Kind::Str, "References, as C(docker image ls) shows them.").required(),
+        )
+}
+
+async fn run(call: &Call) -> Result<Answer, Failure> {
+    let fail = |error| failure(&error);
+    let spec = Spec {
+        cluster: call.params.required("cluster"),
+        images: call.params.texts("images").unwrap_or_default(),
+    };
+    error::refuse(spec.problems()).map_err(fail)?;
+    let names: Vec<String> = spec
+        .images
+        .iter()
+        .map(|one| image::canonical(one))
+        .collect();
+    let mut changes = Changes::of(format!("images of cluster {}", spec.cluster));
+    let observed = match Box::pin(image::observe(&call.cx, &spec)).await {
+        Ok(observed) => observed,
+        Err(Error::NotFound { .. }) if call.check => {
+            changes.warn(format!(
+                "Cluster {} does not exist yet, and is taken to be made by an earlier task",
+                spec.cluster
+            ));
+            changes.action("import the images");
+            Observed::default()
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    for step in image::plan(&spec, &observed).map_err(fail)? {
+        changes.property(&step.node, Value::Null, json!(step.images));
+        changes.action(step.summary());
+    }
+    if !call.check && !changes.is_empty() {
+        Box::pin(image::apply(&call.cx, &spec))
+            .await
+            .map_err(fail)?;
+    }
+    Ok(changes.answer(call, "images", json!(names)))
+}

@@ -1,0 +1,143 @@
+//! `load_balancer`: what a cluster publishes through its load balancer.
+
+use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::k3d::{self, Filtered, Port};
+use serde_json::{Value, json};
+
+use super::cluster::{Converged, converge};
+use super::cluster_options::{ports, read_ports};
+use super::cluster_view::{object, view};
+use super::state;
+use crate::call::{Call, Docs, Module, failure};
+use crate::changes::Changes;
+use crate::params::Reader;
+
+pub(super) fn module() -> Module {
+    Module {
+        name: "load_balancer",
+        docs: Docs {
+            short: "Published ports of k3d clusters",
+            description: &[
+                "Publishes ports of a cluster through its load balancer, which is made anew for it; the nodes go on \
+                 running.",
+                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+            ],
+            examples: "
+- name: Publish the web server and nothing else
+  atlas.world.load_balancer:
+    cluster: dc-us
+    ports:
+      - container_port: 80
+        host_port: 8080
+
+- name: One more port, beside those that are there
+  atlas.world.load_balancer:
+    cluster: dc-us
+    purge: false
+    ports:
+      - container_port: 30443
+        host_port: 8443
+",
+            returns: &[
+                ("cluster", "dict", "The cluster as it is."),
+                ("ports", "list", "All ports that it publishes."),
+            ],
+        },
+        spec: options,
+        looks_only: false,
+        run: |call| Box::pin(run(call)),
+    }
+}
+
+fn options() -> Options {
+    Options::default()
+        .option(
+            "cluster",
+            Opt::new(Kind::Str, "The cluster's name.").required(),
+        )
+        .option(
+            "state",
+            state(
+                &["present", "absent"],
+                "V(absent) takes the listed ports back, or all where none is listed.",
+            ),
+        )
+        .option("ports", ports("Published ports."))
+        .option(
+            "purge",
+            Opt::new(
+                Kind::Bool,
+                "Whether ports that are not listed are taken back.",
+            )
+            .or(true),
+        )
+        .required_if("state", "present", &["ports"])
+}
+
+/// Ports of single nodes are the cluster's own business.
+fn is_direct(port: &Filtered<Port>) -> bool {
+    port.filters
+        .iter()
+        .any(|filter| filter.ends_with(":direct"))
+}
+
+fn same(a: &Port, b: &Port) -> bool {
+    a.container_port == b.container_port && a.protocol == b.protocol && a.host_port == b.host_port
+}
+
+async fn run(call: &Call) -> Result<Answer, Failure> {
+    let name = call.params.required("cluster");
+    let observed = Box::pin(k3d::observe(&call.cx, &name))
+        .await
+        .map_err(|error| failure(&error))?;
+    let mut reader = Reader::default();
+    let listed = read_ports(&call.params, &mut reader);
+    for port in listed.iter().flatten().filter(|port| is_direct(port)) {
+        let path = port.path.clone().name("node_filters");
+        reader.refuse(
+            &path,
+            "a direct port does not go through the load balancer.",
+            "Set it in k3d_cluster.",
+        );
+    }
+    reader.finish()?;
+    let Some((observed, mut spec)) =
+        observed.and_then(|found| Some((found.clone(), k3d::spec_of(&found)?)))
+    else {
+        return absent_cluster(call, &name);
+    };
+    let listed = listed.unwrap_or_default();
+    let unlisted = |port: &Filtered<Port>| !listed.iter().any(|one| same(&one.value, &port.value));
+    if call.params.text("state") == Some("absent") {
+        spec.ports
+            .retain(|port| is_direct(port) || (!listed.is_empty() && unlisted(port)));
+    } else {
+        let purge = call.params.flag("purge").unwrap_or(true);
+        spec.ports
+            .retain(|port| is_direct(port) || (!purge && unlisted(port)));
+        spec.ports.extend(listed);
+    }
+    let published = view(&spec).remove("ports").unwrap_or_default();
+    let (changes, observed) = match converge(call, &spec, Some(observed), None).await? {
+        Converged::Told(changes, observed) => (changes, observed),
+        Converged::Done(changes, observed) => (changes, Some(observed)),
+    };
+    let answer = changes.answer(call, "cluster", object(observed.as_ref()));
+    Ok(answer.field("ports", published))
+}
+
+fn absent_cluster(call: &Call, name: &str) -> Result<Answer, Failure> {
+    if !call.check {
+        return Err(Failure::new(format!(
+            "There is no cluster {name}. Create it first, for instance with k3d_cluster."
+        )));
+    }
+    let mut changes = Changes::of(format!("cluster {name}"));
+    changes.warn(format!(
+        "Cluster {name} does not exist yet, and is taken to be made by an earlier task"
+    ));
+    changes.action("publish ports");
+    Ok(changes
+        .answer(call, "cluster", Value::Null)
+        .field("ports", json!([])))
+}

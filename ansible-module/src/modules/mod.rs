@@ -1,0 +1,54 @@
+//! The modules, one file each.
+
+mod cluster;
+mod cluster_options;
+mod cluster_view;
+mod image_import;
+mod info;
+mod kubeconfig;
+mod load_balancer;
+mod network;
+mod network_bridge;
+mod node;
+
+use crate::call::Module;
+
+/// All modules, in the order of the documentation.
+pub(crate) fn all() -> Vec<Module> {
+    vec![
+        cluster::module(),
+        info::clusters(),
+        node::module(),
+        image_import::module(),
+        load_balancer::module(),
+        kubeconfig::module(),
+        network::module(),
+        info::networks(),
+        network_bridge::module(),
+        info::bridges(),
+    ]
+}
+
+/// The module of this name.
+pub(crate) fn find(name: &str) -> Option<Module> {
+    all().into_iter().find(|module| module.name == name)
+}
+
+/// The choices of `recreate`.
+pub(super) fn recreate() -> argspec::Opt {
+    argspec::Opt::new(
+        argspec::Kind::Str,
+        "What to do where something differs that cannot be changed in place.\n\
+         V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. \
+         V(always) makes it anew in any case.",
+    )
+    .choices(&["never", "on_change", "always"])
+    .or("never")
+}
+
+/// The choices of `state`, `present` being the default.
+pub(super) fn state(choices: &[&str], description: &str) -> argspec::Opt {
+    argspec::Opt::new(argspec::Kind::Str, description)
+        .choices(choices)
+        .or("present")
+}

@@ -1,0 +1,157 @@
+//! `k3d_node`: agents by their own names.
+
+use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::k3d::{self, NodeSpec, Observed, node_container};
+use serde_json::{Value, json};
+
+use super::cluster_view::tell;
+use super::state;
+use crate::call::{Call, Docs, Module, failure};
+use crate::changes::Changes;
+use crate::params::Reader;
+
+pub(super) fn module() -> Module {
+    Module {
+        name: "k3d_node",
+        docs: Docs {
+            short: "Single agents of k3d clusters",
+            description: &[
+                "Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it \
+                 again. The container is called C(k3d-NAME-0), as C(k3d node create) calls it.",
+                "An agent that is added takes what is not given from the cluster's other agents. A change makes it \
+                 anew; it is drained first. It goes with its cluster.",
+                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+            ],
+            examples: "
+- name: An agent with more memory
+  atlas.world.k3d_node:
+    cluster: dc-us
+    name: big
+    memory: 4g
+    node_labels:
+      - size=big
+",
+            returns: &[(
+                "node",
+                "dict",
+                "The node as it is: its name, role, ip, state and image; null where there is none.",
+            )],
+        },
+        spec: options,
+        looks_only: false,
+        run: |call| Box::pin(run(call)),
+    }
+}
+
+fn options() -> Options {
+    let text = |description: &str| Opt::new(Kind::Str, description);
+    Options::default()
+        .option("cluster", text("The cluster's name.").required())
+        .option("name", text("The node's own name.").required())
+        .option(
+            "state",
+            state(&["present", "absent"], "Whether the node exists and runs."),
+        )
+        .option(
+            "role",
+            text("What it is for.").choices(&["agent"]).or("agent"),
+        )
+        .option("image", text("Its image."))
+        .option("memory", text("Its memory limit, for instance V(2g)."))
+        .option(
+            "k3s_args",
+            Opt::list(Kind::Str, "Further arguments of k3s."),
+        )
+        .option(
+            "node_labels",
+            Opt::list(Kind::Str, "Kubernetes labels, C(key=value)."),
+        )
+}
+
+fn object(name: &str, observed: Option<&Observed>) -> Value {
+    let container = node_container(name);
+    let nodes = observed
+        .map(|observed| observed.nodes.as_slice())
+        .unwrap_or_default();
+    let found = nodes.iter().find(|(_, node)| node.name == container);
+    found.map_or(Value::Null, |(role, node)| {
+        let network = observed
+            .map(|observed| observed.network_name.as_str())
+            .unwrap_or_default();
+        let address = node.networks.get(network).copied().flatten();
+        json!({
+            "name": node.name,
+            "role": role.as_str(),
+            "ip": address.map(|address| address.to_string()),
+            "state": node.state.status,
+            "image": node.image,
+        })
+    })
+}
+
+async fn run(call: &Call) -> Result<Answer, Failure> {
+    let fail = |error| failure(&error);
+    let params = &call.params;
+    let (cluster, name) = (params.required("cluster"), params.required("name"));
+    let mut reader = Reader::default();
+    let spec = NodeSpec {
+        cluster: cluster.clone(),
+        name: name.clone(),
+        image: params.text("image").map(str::to_owned),
+        memory: reader.size(params, "memory"),
+        args: params.texts("k3s_args"),
+        node_labels: params
+            .texts("node_labels")
+            .map(|labels| labels.into_iter().collect()),
+    };
+    reader.finish()?;
+    let observed = Box::pin(k3d::observe(&call.cx, &cluster))
+        .await
+        .map_err(fail)?;
+    let mut changes = Changes::of(format!("node {name} of cluster {cluster}"));
+    let wanted = params.text("state") != Some("absent");
+    let Some(found) = observed.filter(|found| found.server().is_some()) else {
+        return without_cluster(call, changes, &cluster, wanted);
+    };
+    let plan = if wanted {
+        k3d::plan_node(&spec, &found).map_err(fail)?
+    } else {
+        k3d::plan_delete_node(&name, &found)
+    };
+    for step in &plan.steps {
+        tell(step, Some(&found), &mut changes);
+    }
+    if call.check || changes.is_empty() {
+        return Ok(changes.answer(call, "node", object(&name, Some(&found))));
+    }
+    if wanted {
+        let done = Box::pin(k3d::apply_node(&call.cx, &spec))
+            .await
+            .map_err(fail)?;
+        return Ok(changes.answer(call, "node", object(&name, Some(&done))));
+    }
+    k3d::delete_node(&call.cx, &cluster, &name)
+        .await
+        .map_err(fail)?;
+    Ok(changes.answer(call, "node", Value::Null))
+}
+
+fn without_cluster(
+    call: &Call,
+    mut changes: Changes,
+    cluster: &str,
+    wanted: bool,
+) -> Result<Answer, Failure> {
+    if wanted && !call.check {
+        return Err(Failure::new(format!(
+            "There is no cluster {cluster}. Create it first, for instance with k3d_cluster."
+        )));
+    }
+    if wanted {
+        changes.warn(format!(
+            "Cluster {cluster} does not exist yet, and is taken to be made by an earlier task"
+        ));
+        changes.action("create the node");
+    }
+    Ok(changes.answer(call, "node", Value::Null))
+}
