@@ -37,3 +37,8 @@ PYTHON
   # Last, because its presence says that all the rest is there.
   mv "$folder/collections.new" "$folder/collections"
 }
+
+# run_playbook PLAYBOOK WORD... : runs a playbook of orchestration/.
+run_playbook() {
+  (cd "$ATLAS_ROOT/orchestration" && ANSIBLE_CONFIG=ansible.cfg "$ATLAS_ANSIBLE/bin/ansible-playbook" "$@")
+}

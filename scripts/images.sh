@@ -35,6 +35,7 @@ case $choice in
     install_packages debootstrap:debootstrap >&2
     "$ATLAS_ROOT/embedded/node/build.sh"
     "$ATLAS_ROOT/embedded/loadbalancer/build.sh"
+    "$ATLAS_ROOT/embedded/argocd/build.sh"
     echo "ATLAS_NODE_IMAGE=atlas/node:v1.33.4"
     echo "ATLAS_LOADBALANCER_IMAGE=atlas/loadbalancer:1"
     echo "ATLAS_TOOLS_IMAGE=atlas/tools:1"

@@ -8,6 +8,8 @@ source "$(dirname "$0")/lib.sh"
 source "$ATLAS_ROOT/scripts/setup/packages.sh"
 # shellcheck source=scripts/ansible.sh
 source "$ATLAS_ROOT/scripts/ansible.sh"
+# shellcheck source=scripts/kubectl.sh
+source "$ATLAS_ROOT/scripts/kubectl.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
 say "Images"
@@ -22,12 +24,7 @@ else
   ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-terraform}
 fi
 export ATLAS_TERRAFORM
-# The machine's kubectl, else the one that was built for the node image.
-if [[ -z ${ATLAS_KUBECTL:-} ]] && ! have kubectl; then
-  ATLAS_KUBECTL=$(find "$ATLAS_CACHE/trees" -path '*/go-kubernetes-*/kubectl' -print -quit)
-  export ATLAS_KUBECTL
-fi
-
+ensure_kubectl
 say "Ansible"
 ensure_ansible requirements-test.txt
 export ATLAS_ANSIBLE_PYTHON=$ATLAS_ANSIBLE/bin/python

@@ -5,6 +5,14 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/provider.sh
 source "$ATLAS_ROOT/scripts/provider.sh"
+# shellcheck source=scripts/setup/packages.sh
+source "$ATLAS_ROOT/scripts/setup/packages.sh"
+# shellcheck source=scripts/ansible.sh
+source "$ATLAS_ROOT/scripts/ansible.sh"
+# shellcheck source=scripts/collection.sh
+source "$ATLAS_ROOT/scripts/collection.sh"
+# shellcheck source=scripts/kubectl.sh
+source "$ATLAS_ROOT/scripts/kubectl.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
 say "Images"
@@ -13,13 +21,20 @@ while IFS= read -r line; do export "${line?}"; done <<<"$images"
 say "Provider"
 build_provider
 use_provider
-say "World"
+say "Ansible"
+ensure_ansible requirements.txt
+build_collection
+ensure_kubectl
+say "World: Terraform"
 started=$SECONDS
 world_apply
+say "World: Ansible"
+run_playbook site.yml
 say
 say "The world runs (applied in $((SECONDS - started)) s)."
 for cluster in dc-us dc-eu; do
   say "  $cluster: kubectl --kubeconfig $ATLAS_STATE/$cluster.yaml get nodes"
 done
 say "Names reach across: <service>.<namespace>.svc.dc-us and …svc.dc-eu resolve in both clusters."
+say "  Argo CD: https://127.0.0.1:30443, user admin, password in $ATLAS_STATE/argocd-password"
 say "make down takes it all away."
