@@ -12,6 +12,7 @@ mod k3d_contract;
 mod k3d_interop;
 mod network;
 mod proxy;
+mod scripts;
 mod storage;
 mod validation;
 mod web;
