@@ -25,7 +25,8 @@ fn with_library(sandbox: &Sandbox, lines: &str) -> Result<Finished> {
 #[test]
 fn a_step_ends_at_its_first_failure() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let script = "work() { false; touch \"$ATLAS_STATE/went-on\"; }\nstep 'some work' work\necho after";
+    let script =
+        "work() { false; touch \"$ATLAS_STATE/went-on\"; }\nstep 'some work' work\necho after";
     let finished = with_library(&sandbox, script)?;
     ensure!(finished.code == Some(1), "{finished}");
     ensure!(!finished.stdout.contains("after"), "{finished}");
@@ -40,7 +41,10 @@ fn a_step_ends_at_its_first_failure() -> Result<()> {
 #[test]
 fn a_step_that_succeeds_leaves_nobody_behind_who_holds_the_output() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let finished = with_library(&sandbox, "answer=$(step 'a nap' sleep 1)\necho \"<$answer>\"")?;
+    let finished = with_library(
+        &sandbox,
+        "answer=$(step 'a nap' sleep 1)\necho \"<$answer>\"",
+    )?;
     ensure!(finished.text() == "<>", "{finished}");
     ensure!(finished.stderr.contains("✓ a nap (1 s)"), "{finished}");
     ensure!(finished.took < Duration::from_secs(5), "{finished}");
