@@ -11,15 +11,17 @@ docker version >/dev/null 2>&1 || die "no Docker daemon answers; where it does n
 
 if [[ -s $ATLAS_STATE/world.tfstate && -x $ATLAS_PROVIDER_DIR/terraform-provider-atlas ]]; then
   use_provider
-  world_destroy
+  # What it leaves is removed below: a world that is half broken must go too.
+  world_destroy || say "Terraform could not take all of it away; removing the rest by its labels."
 fi
 
 # Left by an apply that was killed before Terraform could write its state.
-for cluster in dc-us dc-eu; do
+for cluster in "${ATLAS_WORLD_PREFIX}dc-us" "${ATLAS_WORLD_PREFIX}dc-eu"; do
   docker ps -aq --filter "label=k3d.cluster=$cluster" | xargs -r docker rm -fv >/dev/null
   docker volume ls -q --filter "label=k3d.cluster=$cluster" | xargs -r docker volume rm >/dev/null
 done
-for network in atlas-us-east atlas-eu-central k3d-dc-us k3d-dc-eu atlas-bridge-world; do
+for network in "${ATLAS_WORLD_PREFIX}"{atlas-us-east,atlas-eu-central} \
+  "k3d-${ATLAS_WORLD_PREFIX}"{dc-us,dc-eu} "atlas-bridge-${ATLAS_WORLD_PREFIX}world"; do
   if docker network inspect "$network" >/dev/null 2>&1; then docker network rm "$network" >/dev/null; fi
 done
 rm -rf "$ATLAS_STATE"

@@ -4,8 +4,11 @@
 # The Terraform (or OpenTofu) command.
 ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-$(command -v terraform || command -v tofu || echo terraform)}
 export ATLAS_TERRAFORM
-ATLAS_PROVIDER_DIR=$ATLAS_ROOT/target/release
+ATLAS_PROVIDER_DIR=${ATLAS_PROVIDER_DIR:-$ATLAS_ROOT/target/release}
 export ATLAS_PROVIDER_DIR
+# Begins all names of the world, so that tests can have one of their own.
+ATLAS_WORLD_PREFIX=${ATLAS_WORLD_PREFIX:-}
+export ATLAS_WORLD_PREFIX
 
 build_provider() {
   (cd "$ATLAS_ROOT" && step "build the provider" cargo build --release --locked -p terraform-provider-atlas)
@@ -34,10 +37,10 @@ world_terraform() {
 
 world_apply() {
   world_terraform apply -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE"
+    -var "kubeconfig_folder=$ATLAS_STATE" -var "prefix=$ATLAS_WORLD_PREFIX"
 }
 
 world_destroy() {
   world_terraform destroy -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE"
+    -var "kubeconfig_folder=$ATLAS_STATE" -var "prefix=$ATLAS_WORLD_PREFIX"
 }

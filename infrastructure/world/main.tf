@@ -27,43 +27,43 @@ locals {
 }
 
 resource "atlas_network" "us" {
-  name   = "atlas-us-east"
+  name   = "${var.prefix}atlas-us-east"
   subnet = local.cidrs["us-east"].nodes
 }
 
 resource "atlas_network" "eu" {
   provider = atlas.eu
-  name     = "atlas-eu-central"
+  name     = "${var.prefix}atlas-eu-central"
   subnet   = local.cidrs["eu-central"].nodes
 }
 
 resource "atlas_k3d_cluster" "us" {
-  name         = "dc-us"
+  name         = "${var.prefix}dc-us"
   agents       = var.agents
   network      = atlas_network.us.name
   cluster_cidr = local.cidrs["us-east"].pods
   service_cidr = local.cidrs["us-east"].services
 
   kubeconfig {
-    path = "${var.kubeconfig_folder}/dc-us.yaml"
+    path = "${var.kubeconfig_folder}/${var.prefix}dc-us.yaml"
   }
 }
 
 resource "atlas_k3d_cluster" "eu" {
   provider     = atlas.eu
-  name         = "dc-eu"
+  name         = "${var.prefix}dc-eu"
   agents       = var.agents
   network      = atlas_network.eu.name
   cluster_cidr = local.cidrs["eu-central"].pods
   service_cidr = local.cidrs["eu-central"].services
 
   kubeconfig {
-    path = "${var.kubeconfig_folder}/dc-eu.yaml"
+    path = "${var.kubeconfig_folder}/${var.prefix}dc-eu.yaml"
   }
 }
 
 resource "atlas_network_bridge" "world" {
-  name     = "world"
+  name     = "${var.prefix}world"
   subnet   = var.transit_cidr
   clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]
 }

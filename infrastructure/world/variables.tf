@@ -26,3 +26,9 @@ variable "kubeconfig_folder" {
   description = "Where the clusters' kubeconfigs are written, mode 0600."
   type        = string
 }
+
+variable "prefix" {
+  description = "Begins all names, so that two worlds fit on one Docker daemon."
+  type        = string
+  default     = ""
+}
