@@ -27,7 +27,12 @@ debian_tree() {
 go_programs() {
   local name=$1 folder=$2 ldflags=$3 out
   shift 3
-  out=$ATLAS_CACHE/trees/go-$name-$(content_hash "$folder")
+  # All that decides what comes out: pins, flags, packages, compiler.
+  out=$ATLAS_CACHE/trees/go-$name-$({
+    content_hash "$folder"
+    printf '%s\n' "$ldflags" "$@"
+    go env GOVERSION 2>/dev/null || echo "no Go"
+  } | sha256sum | cut -c1-16)
   if [[ ! -d $out ]]; then
     have go || die "Go is needed to build the embedded images. Install it from https://go.dev/dl, or use ATLAS_IMAGES=published."
     rm -rf "$out.new"

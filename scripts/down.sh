@@ -11,15 +11,18 @@ docker version >/dev/null 2>&1 || die "no Docker daemon answers; where it does n
 
 if [[ -s $ATLAS_STATE/world.tfstate && -x $ATLAS_PROVIDER_DIR/terraform-provider-atlas ]]; then
   use_provider
-  world_destroy
+  # What it leaves is removed below: a world that is half broken must go too.
+  world_destroy || say "Terraform could not take all of it away; removing the rest by its labels."
 fi
 
 # Left by an apply that was killed before Terraform could write its state.
-for cluster in dc-us dc-eu; do
+networks=$(world_names network)
+for cluster in $(world_names cluster); do
   docker ps -aq --filter "label=k3d.cluster=$cluster" | xargs -r docker rm -fv >/dev/null
   docker volume ls -q --filter "label=k3d.cluster=$cluster" | xargs -r docker volume rm >/dev/null
+  networks+=" k3d-$cluster"
 done
-for network in atlas-us-east atlas-eu-central k3d-dc-us k3d-dc-eu atlas-bridge-world; do
+for network in $networks "atlas-bridge-$(world_names name)"; do
   if docker network inspect "$network" >/dev/null 2>&1; then docker network rm "$network" >/dev/null; fi
 done
 rm -rf "$ATLAS_STATE"

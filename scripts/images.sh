@@ -12,18 +12,26 @@ source "$ATLAS_ROOT/scripts/setup/packages.sh"
 
 published=docker.io/rancher/k3s:v1.33.4-k3s1
 
-can_pull() {
-  docker image inspect "$published" >/dev/null 2>&1 || timeout 20 docker pull --quiet "$published" >/dev/null 2>&1
+# Whether the daemon reaches the registry: it says "Pulling from" once that has answered. What follows
+# may take as long as the connection needs.
+registry_answers() {
+  docker image inspect "$published" >/dev/null 2>&1 && return
+  { timeout 30 docker pull "$published" 2>/dev/null || true; } | grep -q 'Pulling from'
 }
 
 choice=${ATLAS_IMAGES:-auto}
-# What worked once for this checkout is not tried anew every time.
-if [[ $choice == auto && -f $ATLAS_STATE/images ]]; then choice=$(<"$ATLAS_STATE/images"); fi
-if [[ $choice == auto ]]; then
-  if can_pull; then choice=published; else choice=embedded; fi
+if [[ $choice == auto && -f $ATLAS_STATE/images ]]; then
+  # What worked once for this checkout is not tried anew every time.
+  choice=$(<"$ATLAS_STATE/images")
+elif [[ $choice == auto ]]; then
+  say "  … asking the registry for $published"
+  choice=embedded
+  if registry_answers; then choice=published; fi
   say "  ✓ images: $choice"
+  if [[ $choice == published ]]; then step "pull $published" docker pull --quiet "$published"; fi
+  # Only what was found out: a choice made by hand is for this one run.
+  echo "$choice" >"$ATLAS_STATE/images"
 fi
-echo "$choice" >"$ATLAS_STATE/images"
 
 case $choice in
   published)

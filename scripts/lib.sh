@@ -11,7 +11,7 @@ export ATLAS_ROOT
 ATLAS_CACHE=${ATLAS_CACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/atlas}
 export ATLAS_CACHE
 # What belongs to this checkout's world: Terraform's CLI configuration, kubeconfigs.
-ATLAS_STATE=$ATLAS_ROOT/.atlas
+ATLAS_STATE=${ATLAS_STATE_DIR:-$ATLAS_ROOT/.atlas}
 export ATLAS_STATE
 mkdir -p "$ATLAS_CACHE/bin" "$ATLAS_CACHE/logs" "$ATLAS_CACHE/trees" "$ATLAS_STATE"
 
@@ -22,22 +22,50 @@ die() {
   exit 1
 }
 
-# step TEXT COMMAND... : runs a long step with its elapsed time; its output is shown if it fails.
+# step TEXT COMMAND... : runs a long step, telling now and then how long it has taken; its output is
+# shown if it fails. The command runs in a subshell: what it sets is lost, and it ends at the first
+# failure within it. Never call this within a condition, where bash goes on after failures.
 step() {
-  local text=$1 started=$SECONDS log
+  local text=$1 started=$SECONDS log status ticker
   shift
   log=$(mktemp "$ATLAS_CACHE/logs/step.XXXXXX")
   say "  … $text"
-  if "$@" >"$log" 2>&1; then
+  tick "$text" >/dev/null &
+  ticker=$!
+  # Not `if "$@"`: that would be such a condition.
+  set +e
+  (
+    set -e
+    "$@"
+  ) >"$log" 2>&1
+  status=$?
+  set -e
+  kill "$ticker" 2>/dev/null || true
+  wait "$ticker" 2>/dev/null || true
+  if ((status == 0)); then
     say "  ✓ $text ($((SECONDS - started)) s)"
     rm -f "$log"
-  else
-    local status=$?
-    say "  ✗ $text ($((SECONDS - started)) s); its last output:"
-    tail -n 40 "$log" >&2
-    say "    (all of it: $log)"
-    return "$status"
+    return
   fi
+  say "  ✗ $text ($((SECONDS - started)) s); its last output:"
+  tail -n 40 "$log" >&2
+  say "    (all of it: $log)"
+  return "$status"
+}
+
+# tick TEXT : says every 15 s (60 s where nobody watches) that a step still runs, until it is ended or
+# its script is gone. Waits without a child of its own, which would keep the output open.
+tick() {
+  local started=$SECONDS every=60 told=0 clock
+  [[ ! -t 2 ]] || every=15
+  exec {clock}<> <(:)
+  while kill -0 "$$" 2>/dev/null; do
+    read -rt 1 -u "$clock" || true
+    if (((SECONDS - started) / every > told)); then
+      told=$(((SECONDS - started) / every))
+      say "  … $1 ($((SECONDS - started)) s)"
+    fi
+  done
 }
 
 # content_hash PATH... : 16 hexadecimal digits over names and contents of files git would keep.

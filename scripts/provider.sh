@@ -4,8 +4,11 @@
 # The Terraform (or OpenTofu) command.
 ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-$(command -v terraform || command -v tofu || echo terraform)}
 export ATLAS_TERRAFORM
-ATLAS_PROVIDER_DIR=$ATLAS_ROOT/target/release
+ATLAS_PROVIDER_DIR=${ATLAS_PROVIDER_DIR:-$ATLAS_ROOT/target/release}
 export ATLAS_PROVIDER_DIR
+# The description of the world, which Ansible reads too. Tests have one of their own.
+ATLAS_WORLD=${ATLAS_WORLD:-$ATLAS_ROOT/orchestration/group_vars/all/world.yml}
+export ATLAS_WORLD
 
 build_provider() {
   (cd "$ATLAS_ROOT" && step "build the provider" cargo build --release --locked -p terraform-provider-atlas)
@@ -34,10 +37,13 @@ world_terraform() {
 
 world_apply() {
   world_terraform apply -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE"
+    -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
 }
 
 world_destroy() {
   world_terraform destroy -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE"
+    -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
 }
+
+# world_names KEY : the values that the description gives to a key (`cluster`, `network`, `name`), a line each.
+world_names() { sed -n "s/^ *$1: *//p" "$ATLAS_WORLD"; }

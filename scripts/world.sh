@@ -32,9 +32,9 @@ say "World: Ansible"
 run_playbook site.yml
 say
 say "The world runs (applied in $((SECONDS - started)) s)."
-for cluster in dc-us dc-eu; do
+for cluster in $(world_names cluster); do
   say "  $cluster: kubectl --kubeconfig $ATLAS_STATE/$cluster.yaml get nodes"
 done
-say "Names reach across: <service>.<namespace>.svc.dc-us and …svc.dc-eu resolve in both clusters."
+say "Names reach across: <service>.<namespace>.svc.<cluster> resolves in both clusters."
 say "  Argo CD: https://127.0.0.1:30443, user admin, password in $ATLAS_STATE/argocd-password"
 say "make down takes it all away."

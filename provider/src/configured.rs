@@ -1,17 +1,26 @@
 //! What a configured provider hands to its resources: the daemon, connected to when it is first needed,
 //! and the images where a resource names none.
 
+use std::time::Duration;
+
 use atlas_engine::docker::{Docker, DockerConfig};
-use atlas_engine::{Context, Result, images};
+use atlas_engine::{Context, Error, Result, images};
 use tfplugin::{Operation, Value};
 use tokio::sync::OnceCell;
+
+/// How long a look at the world may take where the user sets no timeout: planning, importing, data sources.
+const LOOK: Duration = Duration::from_secs(120);
 
 /// A configured provider.
 pub(crate) struct Configured {
     docker: DockerConfig,
+    /// Whether all that says which daemon is meant is known.
+    is_decided: bool,
     connection: OnceCell<Docker>,
     pub(crate) node_image: String,
     pub(crate) load_balancer_image: String,
+    /// Whether the configuration says nothing of load balancers' images.
+    pub(crate) load_balancer_image_is_default: bool,
 }
 
 impl Configured {
@@ -19,7 +28,9 @@ impl Configured {
     pub(crate) fn new(config: &Value) -> Self {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let image = |name: &str| text(config.get("images").get(name));
+        let of_daemon = ["docker_host", "docker_cert_path", "docker_tls_verify"];
         Self {
+            is_decided: of_daemon.iter().all(|name| config.get(name).is_known()),
             docker: DockerConfig {
                 host: text(config.get("docker_host")),
                 cert_path: text(config.get("docker_cert_path")).map(Into::into),
@@ -27,6 +38,7 @@ impl Configured {
             },
             connection: OnceCell::new(),
             node_image: image("node").unwrap_or_else(images::node),
+            load_balancer_image_is_default: image("loadbalancer").is_none(),
             load_balancer_image: image("loadbalancer").unwrap_or_else(images::load_balancer),
         }
     }
@@ -35,18 +47,55 @@ impl Configured {
     pub(crate) fn unconnected() -> Self {
         Self {
             docker: DockerConfig::default(),
+            is_decided: true,
             connection: OnceCell::new(),
             node_image: images::node(),
             load_balancer_image: images::load_balancer(),
+            load_balancer_image_is_default: true,
         }
     }
 
-    /// A context for one operation; connects at the first call.
+    /// Whether it is known which daemon is meant. While planning it may hang on what is yet to be made:
+    /// then nothing can be looked at, and what the state says stands.
+    pub(crate) fn is_decided(&self) -> bool {
+        self.is_decided
+    }
+
+    /// A context for one operation, limited to a look; connects at the first call.
     pub(crate) async fn context(&self, operation: &Operation<Self>) -> Result<Context> {
-        let docker = self
+        if !self.is_decided {
+            return Err(Error::Undecided);
+        }
+        let connecting = self
             .connection
-            .get_or_try_init(|| Docker::connect(&self.docker))
-            .await?;
-        Ok(Context::new(docker.clone()).with_cancel(operation.cancel.clone()))
+            .get_or_try_init(|| Docker::connect(&self.docker));
+        let docker = tokio::select! {
+            connected = connecting => connected?.clone(),
+            () = operation.cancel.cancelled() => {
+                return Err(Error::Cancelled {
+                    during: "connecting to the Docker daemon".to_owned(),
+                });
+            }
+        };
+        Ok(Context::new(docker)
+            .with_cancel(operation.cancel.clone())
+            .with_timeout(LOOK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tfplugin::Provider as _;
+
+    #[test]
+    fn what_hangs_on_something_unknown_is_not_decided() {
+        let schema = crate::provider::Atlas.schema();
+        let mut config = schema.empty();
+        assert!(Configured::new(&config).is_decided());
+        config.set("region", Value::Unknown);
+        assert!(Configured::new(&config).is_decided());
+        config.set("docker_host", Value::Unknown);
+        assert!(!Configured::new(&config).is_decided());
     }
 }

@@ -13,6 +13,7 @@ mod k3d_interop;
 mod network;
 mod playbook;
 mod proxy;
+mod scripts;
 mod storage;
 mod validation;
 mod web;

@@ -182,6 +182,10 @@ pub(super) fn specify(params: &Params, observed: Option<&Observed>) -> Result<Sp
     );
     set(&mut spec.image, text("image"));
     set(&mut spec.load_balancer_image, text("load_balancer_image"));
+    if spec.load_balancer_image.is_empty() {
+        // There is none to read it back from.
+        spec.load_balancer_image = images::load_balancer();
+    }
     if let Some(network) = text("network") {
         let own = network == network_name(&name);
         spec.network = (!own).then_some(network);

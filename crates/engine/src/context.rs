@@ -55,6 +55,12 @@ impl Context {
         self
     }
 
+    /// The time that is left, where there is a limit.
+    pub fn remaining(&self) -> Option<Duration> {
+        let (at, _) = self.deadline?;
+        Some(at.saturating_duration_since(tokio::time::Instant::now()))
+    }
+
     /// Tells of a step.
     pub fn tell(&self, text: &str) {
         tracing::info!("{text}");

@@ -56,6 +56,13 @@ pub enum Error {
         reason: String,
     },
 
+    /// Which daemon is meant is not known yet.
+    #[error(
+        "which Docker daemon is meant depends on something that does not exist yet. Create that first, \
+         for instance with `terraform apply -target=…`"
+    )]
+    Undecided,
+
     /// The Docker daemon lacks what Atlas needs.
     #[error(
         "the Docker daemon at {endpoint} speaks API {found}, and Atlas needs {needed} or newer \

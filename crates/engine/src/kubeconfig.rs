@@ -223,6 +223,7 @@ pub fn is_merged(path: &Path, config: &Kubeconfig, switch: bool) -> Result<bool>
 
 /// Merges a cluster's entries into the file, making it where it is missing.
 pub fn merge_into(path: &Path, config: &Kubeconfig, switch: bool) -> Result<()> {
+    let _alone = alone(path)?;
     let mut merged = read(path)?.unwrap_or_else(Kubeconfig::empty);
     let before = merged.clone();
     merged.merge(config, switch);
@@ -245,6 +246,10 @@ pub fn names_cluster(path: &Path, cluster: &str) -> Result<bool> {
 
 /// Takes a cluster's entries out of the file; a file that holds nothing else is removed.
 pub fn remove_from(path: &Path, cluster: &str) -> Result<()> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let _alone = alone(path)?;
     let Some(mut config) = read(path)? else {
         return Ok(());
     };
@@ -272,17 +277,35 @@ fn read(path: &Path) -> Result<Option<Kubeconfig>> {
     }
 }
 
-fn write(path: &Path, config: &Kubeconfig) -> Result<()> {
+/// The file itself, behind links, and its folder.
+fn place(path: &Path) -> (PathBuf, PathBuf) {
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    let folder = folder.unwrap_or(Path::new("."));
+    let folder = folder.unwrap_or(Path::new(".")).to_owned();
+    (target, folder)
+}
+
+/// Waits until nobody else of ours changes the file. The lock is on its folder: a file would be left
+/// behind, and one named as kubectl's own locks are would stop kubectl.
+fn alone(path: &Path) -> Result<fs::File> {
+    let (_, folder) = place(path);
+    let attempt = || -> std::io::Result<fs::File> {
+        fs::create_dir_all(&folder)?;
+        let held = fs::File::open(&folder)?;
+        held.lock()?;
+        Ok(held)
+    };
+    attempt().map_err(|error| failed(path, &error))
+}
+
+fn write(path: &Path, config: &Kubeconfig) -> Result<()> {
+    let (target, folder) = place(path);
     let attempt = || -> std::io::Result<()> {
-        fs::create_dir_all(folder)?;
         let mut file = tempfile::Builder::new()
             .prefix(".kubeconfig-")
-            .tempfile_in(folder)?;
+            .tempfile_in(&folder)?;
         file.as_file()
             .set_permissions(fs::Permissions::from_mode(0o600))?;
         file.write_all(config.to_yaml().as_bytes())?;
@@ -356,6 +379,32 @@ mod tests {
         assert!(!fs::read_to_string(&path).unwrap().contains("k3d-two"));
         remove_from(&path, "one").unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn many_at_once_lose_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let names: Vec<String> = (0..16).map(|number| format!("c{number}")).collect();
+        std::thread::scope(|scope| {
+            for name in &names {
+                let path = &path;
+                scope.spawn(move || merge_into(path, &config(name), false).unwrap());
+            }
+        });
+        for name in &names {
+            assert!(is_merged(&path, &config(name), false).unwrap(), "{name}");
+        }
+        std::thread::scope(|scope| {
+            for name in &names[1..] {
+                let path = &path;
+                scope.spawn(move || remove_from(path, name).unwrap());
+            }
+        });
+        assert!(is_merged(&path, &config("c0"), false).unwrap());
+        assert!(!is_merged(&path, &config("c7"), false).unwrap());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "{left:?}");
     }
 
     #[test]

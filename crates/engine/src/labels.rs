@@ -54,10 +54,16 @@ pub const ATLAS_MANAGED: &str = "k3d.x.atlas.managed";
 pub const ATLAS_MANAGED_VALUE: &str = "v1";
 /// On a network that was made for one cluster and goes with it: the cluster's name.
 pub const CLUSTER_OF_NETWORK: &str = "k3d.x.atlas.cluster";
+/// On a network that was made only to learn which subnet Docker finds free.
+pub const ATLAS_PROBE: &str = "k3d.x.atlas.probe";
 /// On an agent that was added by its own name and is not one of the cluster's numbered agents: that name.
 pub const ATLAS_NODE: &str = "k3d.x.atlas.node";
 /// On the transit network of a bridge: the bridge's name.
 pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
+
+/// On the same: the clusters it was made for, with commas between. Who is a member now is written on the
+/// members' nodes; this is for when none of them is left.
+pub const ATLAS_BRIDGE_MEMBERS: &str = "k3d.x.atlas.bridge.members";
 
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {

@@ -24,6 +24,7 @@ pub mod images;
 pub mod k3d;
 pub mod kubeconfig;
 pub mod labels;
+mod lock;
 pub mod network;
 pub mod path;
 pub mod size;

@@ -42,6 +42,8 @@ const PROTOCOL: &str = "6";
 const LARGEST_MESSAGE: usize = 256 << 20;
 /// How long a client may take over its part of the TLS handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long running calls may take to end once the server is told to shut down.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -142,7 +144,8 @@ async fn serve_plugin<P: Provider>(settings: Settings, provider: P) -> Result<()
         }));
         Some(folder)
     };
-    run(provider, ReceiverStream::new(incoming), stop).await
+    let server = Server::new(provider, stop.operations.clone());
+    run(server, ReceiverStream::new(incoming), stop).await
 }
 
 async fn serve_debug<P: Provider>(addresses: &[&str], provider: P) -> Result<(), String> {
@@ -164,11 +167,18 @@ async fn serve_debug<P: Provider>(addresses: &[&str], provider: P) -> Result<(),
     let (sender, incoming) = tokio::sync::mpsc::channel(16);
     let ending = stop.clone();
     tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            if ending.shutdown.is_cancelled()
-                || sender.send(Ok(Connection(Box::new(stream)))).await.is_err()
-            {
-                break;
+        while !ending.shutdown.is_cancelled() {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    let connection = Connection(Box::new(stream));
+                    if sender.send(Ok(connection)).await.is_err() {
+                        break;
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("a connection could not be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
         }
     });
@@ -179,7 +189,9 @@ async fn serve_debug<P: Provider>(addresses: &[&str], provider: P) -> Result<(),
             shutdown.cancel();
         }
     });
-    run(provider, ReceiverStream::new(incoming), stop).await
+    // Terraform comes and goes; what stopped one run must not stop the next.
+    let server = Server::new(provider, stop.operations.clone()).reconfigurable();
+    run(server, ReceiverStream::new(incoming), stop).await
 }
 
 /// The two ways to be stopped.
@@ -192,12 +204,12 @@ struct Stop {
 }
 
 async fn run<P: Provider>(
-    provider: P,
+    server: Server<P>,
     incoming: ReceiverStream<io::Result<Connection>>,
     stop: Stop,
 ) -> Result<(), String> {
     ignore_interrupts()?;
-    let service = ProviderServer::new(Server::new(provider, stop.operations.clone()))
+    let service = ProviderServer::new(server)
         .max_decoding_message_size(LARGEST_MESSAGE)
         .max_encoding_message_size(LARGEST_MESSAGE);
     let serving = tonic::transport::Server::builder()
@@ -239,7 +251,15 @@ async fn accept<S>(
             accepted = next() => accepted,
             () = stop.shutdown.cancelled() => return,
         };
-        let Ok(stream) = accepted else { return };
+        let stream = match accepted {
+            Ok(stream) => stream,
+            // Too many open files, for instance: it passes, and the next may be let in.
+            Err(error) => {
+                tracing::warn!("a connection could not be accepted: {error}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
         let (acceptor, sender) = (acceptor.clone(), sender.clone());
         tokio::spawn(async move {
             match tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await {

@@ -12,7 +12,8 @@ pub(crate) fn decode(json: &Json, kind: &Type) -> Result<Value, String> {
     if json.is_null() {
         return Ok(Value::Null);
     }
-    let wrong = || format!("{json} is not of type {}", kind.to_json());
+    // Without the value, which may be a secret.
+    let wrong = || format!("a value is not of type {}", kind.to_json());
     match kind {
         Type::Bool => json.as_bool().map(Value::Bool).ok_or_else(wrong),
         Type::Number => {
@@ -67,28 +68,40 @@ pub(crate) fn decode(json: &Json, kind: &Type) -> Result<Value, String> {
     }
 }
 
+/// As Terraform writes it into the state file, where nothing is unknown.
+#[cfg(test)]
+pub(crate) fn encode(value: &Value) -> Json {
+    match value {
+        Value::Null | Value::Unknown => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Number(number) => serde_json::from_str(&number.to_string()).unwrap_or(Json::Null),
+        Value::String(text) => Json::String(text.clone()),
+        Value::List(all) => Json::Array(all.iter().map(encode).collect()),
+        Value::Map(all) => {
+            let pairs = all.iter().map(|(key, value)| (key.clone(), encode(value)));
+            Json::Object(pairs.collect())
+        }
+        Value::Dynamic(inner) => {
+            serde_json::json!({"type": inner.0.to_json(), "value": encode(&inner.1)})
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arbitrary::typed;
     use proptest::prelude::*;
 
-    /// As Terraform writes it into the state file, where nothing is unknown.
-    fn encode(value: &Value) -> Json {
-        match value {
-            Value::Null | Value::Unknown => Json::Null,
-            Value::Bool(value) => Json::Bool(*value),
-            Value::Number(number) => serde_json::from_str(&number.to_string()).unwrap(),
-            Value::String(text) => Json::String(text.clone()),
-            Value::List(all) => Json::Array(all.iter().map(encode).collect()),
-            Value::Map(all) => {
-                let pairs = all.iter().map(|(key, value)| (key.clone(), encode(value)));
-                Json::Object(pairs.collect())
-            }
-            Value::Dynamic(inner) => {
-                serde_json::json!({"type": inner.0.to_json(), "value": encode(&inner.1)})
-            }
-        }
+    #[test]
+    fn a_refusal_does_not_tell_the_value() {
+        let secret = serde_json::json!({"token": ["hunter2"]});
+        let kind = Type::object([("token", Type::String)]);
+        let text = decode(&secret, &kind).unwrap_err();
+        assert!(
+            text.contains("string") && !text.contains("hunter2"),
+            "{text}"
+        );
     }
 
     proptest! {

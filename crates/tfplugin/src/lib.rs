@@ -42,9 +42,12 @@ pub mod proto;
 mod provider;
 mod schema;
 mod server;
+#[cfg(test)]
+mod server_tests;
 mod tls;
 mod types;
 mod value;
+mod write_only;
 
 pub use diagnostics::{Diagnostic, Diagnostics, Severity};
 pub use handshake::serve;

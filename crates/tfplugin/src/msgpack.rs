@@ -79,7 +79,7 @@ fn put_number(bytes: &mut Vec<u8>, number: &Number) {
         drop(write::write_uint(bytes, integer));
     } else if let Some(float) = number
         .as_f64()
-        .filter(|float| float.is_finite() && Number::from(*float).to_string() == text)
+        .filter(|float| Number::from_f64(*float).is_some_and(|back| back.to_string() == text))
     {
         drop(write::write_f64(bytes, float));
     } else {
@@ -197,19 +197,21 @@ fn get(input: &mut Input<'_>, kind: &Type, depth: usize) -> Result<Value, String
 
 fn number(input: &mut Input<'_>) -> Result<Number, String> {
     match peek(input)? {
-        Marker::F32 => read::read_f32(input)
-            .map(|float| Number::from(f64::from(float)))
-            .map_err(text),
-        Marker::F64 => read::read_f64(input).map(Number::from).map_err(text),
+        Marker::F32 => finite(read::read_f32(input).map_err(text)?.into()),
+        Marker::F64 => finite(read::read_f64(input).map_err(text)?),
         Marker::U64 => read::read_u64(input).map(Number::from).map_err(text),
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
             let digits = string(input)?;
-            Number::from_text(&digits).ok_or(format!("{digits:?} is no number"))
+            Number::from_text(&digits).ok_or("a text is no number".to_owned())
         }
         _ => read::read_int::<i64, _>(input)
             .map(Number::from)
             .map_err(text),
     }
+}
+
+fn finite(float: f64) -> Result<Number, String> {
+    Number::from_f64(float).ok_or("a number is infinite or none".to_owned())
 }
 
 fn string(input: &mut Input<'_>) -> Result<String, String> {
@@ -270,6 +272,15 @@ mod tests {
     fn a_refined_unknown_is_unknown() {
         let bytes = [0xc7, 0x03, 0x0c, 0x81, 0x01, 0xc2];
         assert_eq!(decode(&bytes, &Type::String), Ok(Value::Unknown));
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_refused() {
+        for float in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let mut bytes = vec![0xcb];
+            bytes.extend(float.to_be_bytes());
+            assert!(decode(&bytes, &Type::Number).is_err(), "{float}");
+        }
     }
 
     #[test]

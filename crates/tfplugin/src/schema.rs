@@ -6,6 +6,7 @@ use crate::path::AttributePath;
 use crate::proto::tfplugin6 as wire;
 use crate::types::Type;
 use crate::value::Value;
+use crate::write_only;
 
 /// How a nested object or block repeats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,6 +173,11 @@ impl Attribute {
     /// Whether it is never stored.
     pub fn is_write_only(&self) -> bool {
         self.write_only
+    }
+
+    /// How it repeats, where it has attributes of its own.
+    pub fn nesting(&self) -> Option<Nesting> {
+        self.nested.as_ref().map(|(nesting, _)| *nesting)
     }
 
     /// Its own attributes, where it has some.
@@ -421,21 +427,31 @@ impl Schema {
 
     /// Write-only attributes that are set, by path.
     pub(crate) fn write_only_set(&self, config: &Value) -> Vec<AttributePath> {
-        let set = self
-            .block
-            .attributes
-            .iter()
-            .filter(|(name, one)| one.write_only && !config.get(name).is_null());
-        set.map(|(name, _)| AttributePath::of(name)).collect()
+        let mut found = Vec::new();
+        let mut config = config.clone();
+        write_only::visit(
+            &self.block,
+            &mut config,
+            &AttributePath::root(),
+            &mut |path, value| {
+                if !value.is_null() {
+                    found.push(path.clone());
+                }
+            },
+        );
+        found
     }
 
     /// Takes write-only values out: they are never planned or stored.
     pub(crate) fn drop_write_only(&self, value: &mut Value) {
-        for (name, one) in &self.block.attributes {
-            if one.write_only && !value.is_null() {
-                value.set(name, Value::Null);
-            }
-        }
+        write_only::visit(
+            &self.block,
+            value,
+            &AttributePath::root(),
+            &mut |_, value| {
+                *value = Value::Null;
+            },
+        );
     }
 
     pub(crate) fn to_wire(&self) -> wire::Schema {

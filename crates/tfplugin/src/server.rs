@@ -26,7 +26,11 @@ pub(crate) struct Server<P: Provider> {
     ephemerals: BTreeMap<&'static str, Box<dyn EphemeralResource<P::Data>>>,
     functions: BTreeMap<&'static str, Box<dyn Function>>,
     data: RwLock<Option<Arc<P::Data>>>,
-    cancel: CancellationToken,
+    /// Cancelled when the process is to end.
+    ending: CancellationToken,
+    /// Cancelled when running operations are to end.
+    cancel: RwLock<CancellationToken>,
+    reconfigurable: bool,
 }
 
 impl<P: Provider> Server<P> {
@@ -54,8 +58,24 @@ impl<P: Provider> Server<P> {
                 .collect(),
             provider,
             data: RwLock::new(None),
-            cancel,
+            cancel: RwLock::new(cancel.child_token()),
+            ending: cancel,
+            reconfigurable: false,
         }
+    }
+
+    /// The same, working again after it was stopped once it is configured anew: for one process that
+    /// serves several runs. In the usual process a late configuration must not undo the user's Ctrl-C.
+    pub(crate) fn reconfigurable(self) -> Self {
+        Self {
+            reconfigurable: true,
+            ..self
+        }
+    }
+
+    fn cancellation(&self) -> CancellationToken {
+        let current = self.cancel.read().ok().map(|token| token.clone());
+        current.unwrap_or_else(|| self.ending.clone())
     }
 
     fn operation(&self) -> Result<Operation<P::Data>, Diagnostics> {
@@ -72,7 +92,7 @@ impl<P: Provider> Server<P> {
             })?;
         Ok(Operation {
             data,
-            cancel: self.cancel.clone(),
+            cancel: self.cancellation(),
         })
     }
 
@@ -282,6 +302,12 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         request: Request<wire::configure_provider::Request>,
     ) -> Answer<wire::configure_provider::Response> {
         let config = decode(request.into_inner().config, &self.provider.schema().kind())?;
+        if self.reconfigurable
+            && self.cancellation().is_cancelled()
+            && let Ok(mut current) = self.cancel.write()
+        {
+            *current = self.ending.child_token();
+        }
         let diagnostics = match tried(self.provider.configure(&config)).await {
             Ok(data) => {
                 if let Ok(mut slot) = self.data.write() {
@@ -619,7 +645,7 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         _request: Request<wire::stop_provider::Request>,
     ) -> Answer<wire::stop_provider::Response> {
         tracing::info!("Terraform asks to stop");
-        self.cancel.cancel();
+        self.cancellation().cancel();
         Ok(Response::new(wire::stop_provider::Response {
             error: String::new(),
         }))

@@ -16,6 +16,18 @@ impl Number {
         Some(Self(json.to_string()))
     }
 
+    /// From a floating-point number; `None` for infinities and NaN.
+    pub fn from_f64(number: f64) -> Option<Self> {
+        // There is one zero, and a whole number is written without a fraction.
+        number.is_finite().then(|| {
+            Self(if number == 0.0 {
+                "0".to_owned()
+            } else {
+                number.to_string()
+            })
+        })
+    }
+
     /// The integer, where it is one that fits.
     pub fn as_i64(&self) -> Option<i64> {
         self.0.parse().ok()
@@ -42,18 +54,6 @@ impl From<i64> for Number {
 impl From<u64> for Number {
     fn from(number: u64) -> Self {
         Self(number.to_string())
-    }
-}
-
-impl From<f64> for Number {
-    /// Infinities and NaN, which Terraform has no numbers for, become 0.
-    fn from(number: f64) -> Self {
-        // There is one zero, and a whole number is written without a fraction.
-        if number == 0.0 || !number.is_finite() {
-            Self("0".to_owned())
-        } else {
-            Self(number.to_string())
-        }
     }
 }
 

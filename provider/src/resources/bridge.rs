@@ -10,7 +10,7 @@ use tfplugin::{
 
 use crate::configured::Configured;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, push_problems};
+use crate::translate::{Reader, diagnostics, half_made, push_problems, taken_over};
 
 /// The resource.
 pub(crate) struct Bridge;
@@ -82,7 +82,11 @@ impl Bridge {
         operation: &Operation<Configured>,
         spec: &Spec,
         prior: &Value,
+        state_changes: bool,
     ) -> Result<(bool, bool)> {
+        if !operation.data.is_decided() {
+            return Ok((state_changes, false));
+        }
         let cx = operation.data.context(operation).await?;
         let name = prior.get("name").as_str().unwrap_or(&spec.name);
         let observed = bridge::observe(&cx, name, &names(spec)).await?;
@@ -165,7 +169,10 @@ impl Resource<Configured> for Bridge {
         let mut pending = creating || !requires_replace.is_empty();
         let mut reader = Reader::default();
         match spec(&state, &mut reader) {
-            Some(spec) => match self.check(operation, &spec, &request.prior).await {
+            Some(spec) => match self
+                .check(operation, &spec, &request.prior, state != request.prior)
+                .await
+            {
                 Ok((steps, replace)) => {
                     pending |= steps || replace;
                     if replace && requires_replace.is_empty() && !creating {
@@ -193,28 +200,35 @@ impl Resource<Configured> for Bridge {
         planned: Value,
         _config: &Value,
     ) -> Outcome {
-        let work = async {
+        let look = async {
             let spec = specify(&planned)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            bridge::apply(&cx, &spec).await
+            let admitted = bridge::admit(&cx, &spec).await?;
+            Ok((cx, admitted))
         };
-        match work.await {
-            Ok(observed) => Outcome {
-                state: complete(planned, &observed),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error @ (Error::Invalid(_) | Error::Connect { .. })) => Outcome {
-                state: Value::Null,
-                diagnostics: diagnostics("The bridge cannot be created", &error),
-            },
+        let (cx, admitted) = match look.await {
+            Ok(admitted) => admitted,
             Err(error) => {
-                let mut state = planned;
-                state.set("members", Value::Null);
-                Outcome {
-                    state,
-                    diagnostics: diagnostics("The bridge could not be created", &error),
-                }
+                return Outcome {
+                    state: Value::Null,
+                    diagnostics: diagnostics("The bridge cannot be created", &error),
+                };
             }
+        };
+        let mut found = Diagnostics::new();
+        if admitted.is_whole() {
+            found = taken_over("bridge", planned.get("name"));
+        }
+        let state = match admitted.carry_out(&cx).await {
+            Ok(observed) => complete(planned, &observed),
+            Err(error) => {
+                found.extend(diagnostics("The bridge could not be created", &error));
+                half_made(planned)
+            }
+        };
+        Outcome {
+            state,
+            diagnostics: found,
         }
     }
 
@@ -226,6 +240,9 @@ impl Resource<Configured> for Bridge {
         let Some(name) = before.get("name").as_str() else {
             return Ok(Value::Null);
         };
+        if !operation.data.is_decided() {
+            return Ok(before);
+        }
         let work = async {
             let declared = specify(&before).ok();
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");

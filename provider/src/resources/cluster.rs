@@ -13,7 +13,7 @@ use super::cluster_schema::{self, COMPUTED};
 use super::cluster_spec::{computed, decided, spec};
 use crate::configured::Configured;
 use crate::timeouts;
-use crate::translate::{Reader, block, diagnostics, push_problems};
+use crate::translate::{Reader, block, diagnostics, half_made, push_problems, taken_over};
 
 /// The resource.
 pub(crate) struct Cluster;
@@ -92,16 +92,6 @@ async fn complete(cx: &Context, mut state: Value, observed: &Observed) -> Result
     Ok(state)
 }
 
-/// The best known state of something that failed half-way: unknown values become null.
-fn half_made(mut state: Value) -> Value {
-    if let Value::Map(attributes) = &mut state {
-        for value in attributes.values_mut().filter(|value| !value.is_known()) {
-            *value = Value::Null;
-        }
-    }
-    state
-}
-
 /// Values that have a default, where the user gives none.
 fn fill_defaults(state: &mut Value, config: &Value, configured: &Configured) {
     let defaults = [
@@ -137,7 +127,7 @@ impl Cluster {
         state.set("drift", Value::List(Vec::new()));
         let mut found = Diagnostics::new();
         // What is not known yet is checked when it is: at apply.
-        if request.config.is_known() {
+        if request.config.is_known() && configured.is_decided() {
             let work = async {
                 let spec = specify(&with_secrets(&state, &request.config), configured)?;
                 let cx = configured.context(operation).await?;
@@ -167,6 +157,9 @@ impl Cluster {
     ) -> Result<Planned> {
         let configured = &operation.data;
         let mut state = request.proposed;
+        if !configured.is_decided() {
+            return Ok(blind_update(state, &request.prior));
+        }
         let name = request
             .prior
             .get("name")
@@ -239,6 +232,39 @@ impl Cluster {
     }
 }
 
+/// A change that is planned without a look at the world: what follows from it is not known.
+fn blind_update(mut state: Value, prior: &Value) -> Planned {
+    let mut requires_replace = Vec::new();
+    for name in ["name", "token_wo_version"] {
+        if state.get(name) != prior.get(name) {
+            requires_replace.push(AttributePath::of(name));
+        }
+    }
+    state.set("drift", Value::List(Vec::new()));
+    if state != *prior {
+        for name in COMPUTED {
+            state.set(name, Value::Unknown);
+        }
+    }
+    Planned {
+        state,
+        requires_replace,
+        diagnostics: Diagnostics::new(),
+    }
+}
+
+/// An error, at the attribute that is to blame where that can be told.
+fn told(failed: &str, error: &Error, state: &Value) -> Diagnostics {
+    match error {
+        Error::ImageMissing { image, .. } if state.get("image").as_str() == Some(image) => {
+            let mut found = Diagnostics::new();
+            found.push_error(AttributePath::of("image"), failed, error.to_string());
+            found
+        }
+        other => diagnostics(failed, other),
+    }
+}
+
 /// A plan or state with the write-only values, which are in the configuration alone.
 fn with_secrets(state: &Value, config: &Value) -> Value {
     let mut all = state.clone();
@@ -299,28 +325,43 @@ impl Resource<Configured> for Cluster {
         planned: Value,
         config: &Value,
     ) -> Outcome {
-        let work = async {
+        let look = async {
             let spec = specify(&with_secrets(&planned, config), &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let observed = k3d::create(&cx, &spec).await?;
-            complete(&cx, planned.clone(), &observed).await
+            let admitted = k3d::admit(&cx, &spec).await?;
+            Ok((cx, admitted))
         };
-        match work.await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
+        let (cx, admitted) = match look.await {
+            Ok(admitted) => admitted,
             // Refused before anything was made: there is nothing to remember.
-            Err(error @ (Error::Invalid(_) | Error::Exists { .. } | Error::Connect { .. })) => {
-                Outcome {
+            Err(error) => {
+                return Outcome {
                     state: Value::Null,
-                    diagnostics: diagnostics("The cluster cannot be created", &error),
+                    diagnostics: told("The cluster cannot be created", &error, &planned),
+                };
+            }
+        };
+        let mut found = Diagnostics::new();
+        if admitted.is_whole() {
+            found = taken_over("cluster", planned.get("name"));
+        }
+        let is_new = admitted.is_new();
+        let work = async { complete(&cx, planned.clone(), &admitted.make(&cx).await?).await };
+        let state = match work.await {
+            Ok(state) => state,
+            Err(error) => {
+                found.extend(told("The cluster could not be created", &error, &planned));
+                // Images come first of all.
+                if is_new && matches!(error, Error::ImageMissing { .. }) {
+                    Value::Null
+                } else {
+                    half_made(planned)
                 }
             }
-            Err(error) => Outcome {
-                state: half_made(planned),
-                diagnostics: diagnostics("The cluster could not be created", &error),
-            },
+        };
+        Outcome {
+            state,
+            diagnostics: found,
         }
     }
 
@@ -332,6 +373,9 @@ impl Resource<Configured> for Cluster {
         let Some(name) = before.get("name").as_str() else {
             return Ok(Value::Null);
         };
+        if !operation.data.is_decided() {
+            return Ok(before);
+        }
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
             let Some(observed) = k3d::observe(&cx, name).await? else {
@@ -385,7 +429,7 @@ impl Resource<Configured> for Cluster {
             // The next refresh sees how far it came.
             Err(error) => Outcome {
                 state: prior,
-                diagnostics: diagnostics("The cluster could not be changed", &error),
+                diagnostics: told("The cluster could not be changed", &error, &planned),
             },
         }
     }

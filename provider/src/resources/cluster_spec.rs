@@ -18,6 +18,7 @@ pub(super) fn spec(value: &Value, configured: &Configured, reader: &mut Reader) 
     let text = |name: &str| value.get(name).as_str().map(str::to_owned);
     let image = text("image").unwrap_or_else(|| configured.node_image.clone());
     let mut spec = Spec::new(name, &image, &configured.load_balancer_image);
+    spec.load_balancer_image_is_default = configured.load_balancer_image_is_default;
     let count = "Use a whole number that is not negative.";
     if let Some(servers) = reader.number(value.get("servers"), &FieldPath::of("servers"), count) {
         spec.servers = servers;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use atlas_engine::docker::DockerNetwork;
 use atlas_engine::network::{self, Spec};
-use atlas_engine::{FieldPath, Result};
+use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
     Schema, Type, Value,
@@ -13,7 +13,7 @@ use tfplugin::{
 
 use crate::configured::Configured;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, push_problems, text_map};
+use crate::translate::{Reader, diagnostics, half_made, push_problems, taken_over, text_map};
 
 /// The resource.
 pub(crate) struct Network;
@@ -135,7 +135,11 @@ impl Resource<Configured> for Network {
                         Value::optional(spec.gateway().map(|address| address.to_string())),
                     );
                 }
+                let looks = operation.data.is_decided();
                 let others = async {
+                    if !looks {
+                        return Ok(Vec::new());
+                    }
                     let cx = operation.data.context(operation).await?;
                     cx.docker.networks(None).await
                 };
@@ -173,23 +177,41 @@ impl Resource<Configured> for Network {
         _config: &Value,
     ) -> Outcome {
         let mut reader = Reader::default();
-        let work = async {
+        let look = async {
             let Some(spec) = spec(&planned, &mut reader) else {
-                return Err(atlas_engine::Error::Invalid(std::mem::take(
-                    &mut reader.problems,
-                )));
+                return Err(Error::Invalid(std::mem::take(&mut reader.problems)));
             };
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            network::create(&cx, &spec).await
+            let there = network::admit(&cx, &spec).await?;
+            Ok((cx, spec, there))
         };
-        match work.await {
+        let (cx, spec) = match look.await {
+            Ok((_, _, Some(found))) => {
+                return Outcome {
+                    state: state(&found, &planned),
+                    diagnostics: taken_over("network", planned.get("name")),
+                };
+            }
+            Ok((cx, spec, None)) => (cx, spec),
+            Err(error) => {
+                return Outcome {
+                    state: Value::Null,
+                    diagnostics: diagnostics("The network cannot be created", &error),
+                };
+            }
+        };
+        match network::make(&cx, &spec).await {
             Ok(found) => Outcome {
                 state: state(&found, &planned),
                 diagnostics: Diagnostics::new(),
             },
             Err(error) => Outcome {
-                state: Value::Null,
-                diagnostics: diagnostics("The network cannot be created", &error),
+                // An answer of Docker's that refuses is sure; without one, it may have been made.
+                state: match &error {
+                    Error::Docker { status: 400.., .. } => Value::Null,
+                    _ => half_made(planned),
+                },
+                diagnostics: diagnostics("The network could not be created", &error),
             },
         }
     }
@@ -202,6 +224,9 @@ impl Resource<Configured> for Network {
         let Some(name) = before.get("name").as_str() else {
             return Ok(Value::Null);
         };
+        if !operation.data.is_decided() {
+            return Ok(before);
+        }
         match existing(operation, name).await {
             Ok(Some(found)) => Ok(state(&found, &before)),
             Ok(None) => Ok(Value::Null),

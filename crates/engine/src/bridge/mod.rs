@@ -9,7 +9,9 @@
 //! the cluster itself included, so that a name means the same everywhere. CoreDNS is told through
 //! ConfigMap `kube-system/coredns-custom`, k3s's place for such additions.
 //!
-//! Who is a member is read from who is on the network.
+//! Who is a member is read from who is on the network, and from the scripts of the nodes that are: a
+//! cluster that was made anew is on no network yet, and joins again. Two bridges may share one cluster; a
+//! zone that both would define is defined by the one that came first.
 
 mod execute;
 mod observe;
@@ -17,7 +19,7 @@ mod plan;
 mod script;
 mod spec;
 
-pub use execute::{apply, delete, rejoin};
+pub use execute::{Admitted, admit, apply, delete, rejoin};
 pub use observe::{ClusterView, NodeView, Observed, observe};
 pub use plan::{Plan, Step, plan};
 pub use spec::{Member, Spec, spec_of};

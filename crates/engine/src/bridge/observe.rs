@@ -10,12 +10,15 @@ use ipnet::Ipv4Net;
 use super::{network_name, script};
 use crate::context::Context;
 use crate::docker::{DockerNetwork, Node};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::k3d::{self, Role};
 use crate::labels;
 
 /// The ConfigMap that CoreDNS reads additions from.
 pub(super) const CUSTOM_DNS: &str = "coredns-custom";
+
+/// How long a cluster may take to answer before it counts as one that does not.
+pub(super) const PATIENCE: &str = "--request-timeout=10s";
 
 /// A node as the bridge sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,12 +48,15 @@ pub struct ClusterView {
     pub service_cidr: Ipv4Net,
     /// The gateway of the cluster's own network.
     pub gateway: Option<Ipv4Addr>,
-    /// The server that answers for the Kubernetes API, where it runs.
+    /// The server whose Kubernetes API answers. Without one not everything is known of the cluster, and
+    /// nothing can be told to it.
     pub(super) server: Option<String>,
     /// The address of its DNS Service.
     pub(super) dns: Option<String>,
     /// What its DNS was told of this bridge.
     pub(super) stub_zones: Option<String>,
+    /// The zones that its DNS was told of by other bridges.
+    pub(super) other_zones: BTreeSet<String>,
     /// Servers and agents by name.
     pub nodes: Vec<NodeView>,
 }
@@ -60,8 +66,13 @@ pub struct ClusterView {
 pub struct Observed {
     /// The transit network.
     pub network: Option<DockerNetwork>,
-    /// Those that were asked for, and those that are on the network.
+    /// Those that were asked for, those that are on the network, and those that should be.
     pub clusters: BTreeMap<String, ClusterView>,
+    /// The clusters that its nodes, or its network, name as members. One that was made anew is among
+    /// them before it is on the network again.
+    pub recorded: BTreeSet<String>,
+    /// The clusters on each other bridge.
+    pub others: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// Reads a bridge, and the clusters of these names.
@@ -74,13 +85,12 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
     let transit = network_name(bridge);
     let network = cx.docker.network(&transit).await?;
     let mut names: BTreeSet<String> = clusters.iter().cloned().collect();
-    if network.is_some() {
+    let mut recorded = BTreeSet::new();
+    if let Some(network) = &network {
         let attached = cx.docker.containers_on(&transit).await?;
-        names.extend(
-            attached
-                .iter()
-                .filter_map(|node| node.label(labels::CLUSTER).map(str::to_owned)),
-        );
+        recorded = members(cx, bridge, network, &attached).await?;
+        names.extend(clusters_of(&attached));
+        names.extend(recorded.iter().cloned());
     }
     let views = names.iter().map(|name| async move {
         let found = k3d::observe(cx, name).await?;
@@ -92,7 +102,50 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
         })
     });
     let clusters = try_join_all(views).await?.into_iter().flatten().collect();
-    Ok(Observed { network, clusters })
+    let mut others = BTreeMap::new();
+    for network in cx.docker.networks(Some(labels::ATLAS_BRIDGE)).await? {
+        let name = network.labels.get(labels::ATLAS_BRIDGE);
+        if let Some(name) = name.filter(|name| *name != bridge) {
+            let attached = cx.docker.containers_on(&network.name).await?;
+            others.insert(name.clone(), clusters_of(&attached));
+        }
+    }
+    Ok(Observed {
+        network,
+        clusters,
+        recorded,
+        others,
+    })
+}
+
+/// The clusters of these nodes.
+pub(super) fn clusters_of(nodes: &[Node]) -> BTreeSet<String> {
+    let names = nodes.iter().filter_map(|node| node.label(labels::CLUSTER));
+    names.map(str::to_owned).collect()
+}
+
+/// The members of a bridge as they were last declared: from the scripts of the nodes on it, else from the
+/// network itself.
+pub(super) async fn members(
+    cx: &Context,
+    bridge: &str,
+    network: &DockerNetwork,
+    attached: &[Node],
+) -> Result<BTreeSet<String>> {
+    let path = script::path(bridge);
+    let scripts = attached
+        .iter()
+        .map(|node| cx.docker.get_file(&node.name, &path));
+    let mut found = BTreeSet::new();
+    for content in try_join_all(scripts).await?.into_iter().flatten() {
+        found.extend(script::members(&String::from_utf8_lossy(&content)).unwrap_or_default());
+    }
+    if found.is_empty() {
+        let label = network.labels.get(labels::ATLAS_BRIDGE_MEMBERS);
+        let names = label.map(String::as_str).unwrap_or_default().split(',');
+        found.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    Ok(found)
 }
 
 async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Option<ClusterView>> {
@@ -115,19 +168,30 @@ async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Op
         one.pods = kubernetes.pods.get(&one.name).copied();
         one
     });
+    // k3s's rule, for when there is nobody to ask.
+    let usual_dns = args
+        .value("--cluster-dns")
+        .or_else(|| Some(args.service_cidr.hosts().nth(9)?.to_string()));
     Ok(Some(ClusterView {
         cluster_cidr: args.cluster_cidr,
         service_cidr: args.service_cidr,
         gateway: found.network.as_ref().and_then(|network| network.gateway),
-        server: running,
-        dns: kubernetes.dns,
+        dns: if kubernetes.answers {
+            kubernetes.dns
+        } else {
+            usual_dns
+        },
+        server: running.filter(|_| kubernetes.answers),
         stub_zones: kubernetes.stub_zones,
+        other_zones: kubernetes.other_zones,
         nodes: nodes.collect(),
     }))
 }
 
 #[derive(Default)]
 struct Kubernetes {
+    answers: bool,
+    other_zones: BTreeSet<String>,
     pods: BTreeMap<String, Ipv4Net>,
     dns: Option<String>,
     stub_zones: Option<String>,
@@ -143,6 +207,7 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
         &[
             "get",
             "nodes",
+            PATIENCE,
             "-o",
             r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.spec.podCIDR}{"\n"}{end}"#,
         ],
@@ -154,6 +219,7 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
             "get",
             "service",
             "kube-dns",
+            PATIENCE,
             "--namespace=kube-system",
             "--ignore-not-found",
             "-o",
@@ -167,28 +233,57 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
             "get",
             "configmap",
             CUSTOM_DNS,
+            PATIENCE,
             "--namespace=kube-system",
             "--ignore-not-found",
             "-o",
             "json",
         ],
     );
-    let (nodes, dns, custom) = tokio::try_join!(nodes, dns, custom)?;
+    let (nodes, dns, custom) = match tokio::try_join!(nodes, dns, custom) {
+        Ok(answers) => answers,
+        // One sick cluster must not keep the others from being planned, or itself from being destroyed.
+        Err(error) if is_passing(&error) => {
+            tracing::warn!("the Kubernetes API of {server} does not answer: {error}");
+            return Ok(Kubernetes::default());
+        }
+        Err(error) => return Err(error),
+    };
     let pods = nodes.lines().filter_map(|line| {
         let (name, net) = line.split_once(' ')?;
         Some((name.to_owned(), net.parse().ok()?))
     });
     let custom: serde_json::Value = serde_json::from_str(&custom).unwrap_or_default();
+    let own = dns_key(bridge);
+    let told = custom["data"].as_object().into_iter().flatten();
+    let by_others = told
+        .filter(|(key, _)| key.starts_with(DNS_KEY) && **key != own)
+        .filter_map(|(_, blocks)| blocks.as_str());
     Ok(Kubernetes {
+        answers: true,
+        other_zones: by_others.flat_map(script::zones_of).collect(),
         pods: pods.collect(),
         dns: Some(dns.trim().to_owned()).filter(|dns| !dns.is_empty()),
-        stub_zones: custom["data"][dns_key(bridge)].as_str().map(str::to_owned),
+        stub_zones: custom["data"][&own].as_str().map(str::to_owned),
     })
 }
 
+/// Whether a failure is the node's state of the moment: a command in it failed, it does not run, or it
+/// is gone.
+pub(super) fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::Exec { .. } | Error::Docker { status: 409, .. } => true,
+        Error::Docker { message, .. } => message.to_lowercase().contains("no such container"),
+        _ => false,
+    }
+}
+
+/// How the keys of bridges begin.
+const DNS_KEY: &str = "atlas-";
+
 /// The key of a bridge in that ConfigMap.
 pub(super) fn dns_key(bridge: &str) -> String {
-    format!("atlas-{bridge}.server")
+    format!("{DNS_KEY}{bridge}.server")
 }
 
 async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
@@ -196,22 +291,25 @@ async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
     let path = script::path(bridge);
     let content = cx.docker.get_file(&node.name, &path);
     let table = async {
-        if node.state.running {
-            cx.docker
-                .exec(&node.name, &["ip", "-4", "route", "show"])
-                .await
-        } else {
-            Ok(String::new())
+        if !node.state.running {
+            return Ok(None);
+        }
+        let show = ["ip", "-4", "route", "show"];
+        match cx.docker.exec(&node.name, &show).await {
+            Ok(table) => Ok(Some(table)),
+            // It ended a moment ago.
+            Err(error) if is_passing(&error) => Ok(None),
+            Err(error) => Err(error),
         }
     };
     let (content, table) = tokio::try_join!(content, table)?;
     Ok(NodeView {
         name: node.name.clone(),
-        running: node.state.running,
+        running: table.is_some(),
         attached: node.networks.contains_key(&transit),
         address: node.static_addresses.get(&transit).copied(),
         pods: None,
         script: content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        table,
+        table: table.unwrap_or_default(),
     })
 }

@@ -8,7 +8,8 @@ use super::observe::{ClusterView, Observed};
 use super::script::{self, Routes};
 use super::spec::Spec;
 use crate::cidr;
-use crate::error::{Error, Result};
+use crate::error::{Error, Problem, Result};
+use crate::path::FieldPath;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,6 +99,7 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     crate::error::refuse(spec.problems())?;
     let spec = spec.informed(observed);
     crate::error::refuse(spec.problems())?;
+    crate::error::refuse(connected_already(&spec, observed))?;
     let mut plan = Plan::default();
     match &observed.network {
         None => plan.steps.push(Step::CreateNetwork {
@@ -117,6 +119,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         .filter(|(name, _)| wanted.contains(name.as_str()))
         .collect();
     let addresses = addresses(&spec, observed, &members)?;
+    // While a member does not answer, its nodes' pods are not known: what leads there already stays.
+    let blind = members.values().any(|view| view.server.is_none());
     for (name, view) in &members {
         for node in &view.nodes {
             let Some(&address) = addresses.get(&node.name) else {
@@ -131,9 +135,12 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         }
         for node in &view.nodes {
             let routes = routes(name, view, &members, &addresses);
-            let script = routes.script(&spec.name);
-            let set = node.script.as_ref() == Some(&script)
-                && (!node.running || routes.are_set(&node.table));
+            let script = routes.script(&spec.name, &wanted);
+            let knows_members = node.script.as_deref().and_then(script::members)
+                == Some(wanted.iter().map(|&name| name.to_owned()).collect());
+            let set = (blind && knows_members)
+                || (node.script.as_ref() == Some(&script)
+                    && (!node.running || routes.are_set(&node.table)));
             if !set || !node.attached {
                 plan.steps.push(Step::Route {
                     node: node.name.clone(),
@@ -159,6 +166,30 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     }
     plan.steps.extend(names(&spec, observed, &members));
     Ok(plan)
+}
+
+/// Two clusters have one way to each other: a second bridge between them would take the first one's
+/// routes over.
+fn connected_already(spec: &Spec, observed: &Observed) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (other, clusters) in &observed.others {
+        let on_both = spec.members.iter().enumerate();
+        let on_both: Vec<_> = on_both
+            .filter(|(_, member)| clusters.contains(&member.cluster))
+            .collect();
+        if let [(_, one), (position, another), ..] = on_both.as_slice() {
+            problems.push(Problem::new(
+                FieldPath::of("clusters").index(*position),
+                format!(
+                    "{:?} and {:?} are connected by the bridge {other:?} already.",
+                    one.cluster, another.cluster
+                ),
+                "Two bridges may share one cluster, not two: add clusters to that bridge, or remove it \
+                 first.",
+            ));
+        }
+    }
+    problems
 }
 
 /// Every node's address on the transit network: the one it has, else the lowest that is free.
@@ -231,14 +262,23 @@ fn names(spec: &Spec, observed: &Observed, members: &BTreeMap<&String, &ClusterV
         .iter()
         .filter_map(|(name, view)| Some(((*name).clone(), view.dns.clone()?)))
         .collect();
-    let text = script::stub_zones(&zones);
+    let blind = members.values().any(|view| view.server.is_none());
     let mut steps = Vec::new();
     for (name, view) in &observed.clusters {
         let Some(server) = view.server.clone() else {
             continue;
         };
-        let wanted = (spec.dns && members.contains_key(name)).then(|| text.clone());
-        if view.stub_zones != wanted {
+        // CoreDNS refuses a zone that is defined twice: what another bridge told it stands.
+        let own: Vec<(String, String)> = zones
+            .iter()
+            .filter(|(zone, _)| !view.other_zones.contains(zone))
+            .cloned()
+            .collect();
+        let wanted = (spec.dns && members.contains_key(name) && !own.is_empty())
+            .then(|| script::stub_zones(&own));
+        let there = view.stub_zones.as_deref().map(script::zones_of);
+        let names_all = there.is_some_and(|there| own.iter().all(|(zone, _)| there.contains(zone)));
+        if view.stub_zones != wanted && !(blind && wanted.is_some() && names_all) {
             steps.push(Step::Names {
                 cluster: name.clone(),
                 server,
@@ -279,17 +319,18 @@ mod tests {
             server: Some(format!("k3d-{cluster}-server-0")),
             dns: Some("10.45.0.10".into()),
             stub_zones: None,
+            other_zones: BTreeSet::new(),
             nodes: vec![node(0), node(1)],
         }
     }
 
     fn observed() -> Observed {
         Observed {
-            network: None,
             clusters: BTreeMap::from([
                 ("us".to_owned(), view("us", "10.44.0.0/16", "10.45.0.0/16")),
                 ("eu".to_owned(), view("eu", "10.46.0.0/16", "10.47.0.0/16")),
             ]),
+            ..Observed::default()
         }
     }
 
@@ -342,9 +383,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn what_was_done_needs_no_doing() {
-        let mut observed = observed();
+    /// The world after a plan was carried out.
+    fn done(mut observed: Observed) -> Observed {
         let first = plan(&spec(), &observed).unwrap();
         observed.network = Some(crate::docker::DockerNetwork {
             name: network_name("world"),
@@ -386,7 +426,65 @@ mod tests {
                 }
             }
         }
-        assert_eq!(plan(&spec(), &observed).unwrap(), Plan::default());
+        observed
+    }
+
+    #[test]
+    fn what_was_done_needs_no_doing() {
+        let done = done(observed());
+        assert_eq!(plan(&spec(), &done).unwrap(), Plan::default());
+    }
+
+    #[test]
+    fn a_member_that_does_not_answer_changes_nothing_for_the_others() {
+        let mut world = done(observed());
+        let sick = world.clusters.get_mut("eu").unwrap();
+        sick.server = None;
+        sick.stub_zones = None;
+        for node in &mut sick.nodes {
+            node.pods = None;
+        }
+        assert_eq!(plan(&spec(), &world).unwrap(), Plan::default());
+    }
+
+    #[test]
+    fn a_member_made_anew_joins_again() {
+        let mut world = done(observed());
+        let anew = view("eu", "10.46.0.0/16", "10.47.0.0/16");
+        world.clusters.insert("eu".into(), anew);
+        world.recorded = BTreeSet::from(["us".to_owned(), "eu".to_owned()]);
+        let found = super::super::spec_of("world", &world).unwrap();
+        assert_eq!(found.members.len(), 2);
+        let steps = plan(&spec(), &world).unwrap().steps;
+        let attached = steps.iter().filter(
+            |step| matches!(step, Step::Attach { node, .. } if node.starts_with("k3d-eu-")),
+        );
+        assert_eq!(attached.count(), 2, "{steps:?}");
+    }
+
+    #[test]
+    fn a_zone_that_another_bridge_defines_is_not_defined_twice() {
+        let mut observed = observed();
+        let us = observed.clusters.get_mut("us").unwrap();
+        us.other_zones = BTreeSet::from(["us".to_owned()]);
+        let steps = plan(&spec(), &observed).unwrap().steps;
+        let zones = steps.iter().find_map(|step| match step {
+            Step::Names { cluster, zones, .. } if cluster == "us" => zones.as_deref(),
+            _ => None,
+        });
+        let zones = script::zones_of(zones.unwrap());
+        assert_eq!(zones, BTreeSet::from(["eu".to_owned()]));
+    }
+
+    #[test]
+    fn a_second_bridge_between_the_same_clusters_is_refused_with_its_name() {
+        let mut observed = observed();
+        let both = BTreeSet::from(["us".to_owned(), "eu".to_owned()]);
+        observed.others.insert("old".to_owned(), both);
+        let text = plan(&spec(), &observed).unwrap_err().to_string();
+        for part in ["\"us\"", "\"eu\"", "\"old\"", "clusters[1]"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
     }
 
     #[test]

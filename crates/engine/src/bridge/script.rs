@@ -1,5 +1,6 @@
 //! The script that sets a node's routes, and what it must leave behind.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
@@ -8,6 +9,15 @@ use ipnet::Ipv4Net;
 /// Where a bridge's script lies on a node. k3d's entry point runs all that begin so.
 pub(super) fn path(bridge: &str) -> String {
     format!("/bin/k3d-entrypoint-atlas-bridge-{bridge}.sh")
+}
+
+/// How the line begins that names the members.
+const MEMBERS: &str = "# Members: ";
+
+/// The members that a node's script names.
+pub(super) fn members(script: &str) -> Option<BTreeSet<String>> {
+    let line = script.lines().find_map(|line| line.strip_prefix(MEMBERS))?;
+    Some(line.split_whitespace().map(str::to_owned).collect())
 }
 
 /// What a node needs to reach the other members.
@@ -24,7 +34,7 @@ pub(super) struct Routes {
 impl Routes {
     /// The script. Run without an argument it sets everything, with `down` it takes it back; both may
     /// be repeated.
-    pub(super) fn script(&self, bridge: &str) -> String {
+    pub(super) fn script(&self, bridge: &str, members: &BTreeSet<&str>) -> String {
         let mut up = String::new();
         let mut down = String::new();
         if let Some(gateway) = self.gateway {
@@ -42,8 +52,10 @@ impl Routes {
             );
             let _ = writeln!(down, "  iptables -w -t nat -D {rule} 2>/dev/null || :");
         }
+        let members: Vec<&str> = members.iter().copied().collect();
+        let members = members.join(" ");
         format!(
-            "#!/bin/sh\n# Routes of the bridge {bridge}. Runs at every start of the node; a route that \
+            "#!/bin/sh\n{MEMBERS}{members}\n# Routes of the bridge {bridge}. Runs at every start of the node; a route that \
              cannot be set must\n# not keep it from starting.\nif [ \"${{1:-up}}\" = down ]; then\n  \
              :\n{down}else\n  :\n{up}fi\nexit 0\n"
         )
@@ -51,15 +63,28 @@ impl Routes {
 
     /// Whether a node's routing table (`ip -4 route show`) has all of them.
     pub(super) fn are_set(&self, table: &str) -> bool {
-        self.via.iter().all(|(net, via)| {
-            let host = format!("{} via {via} ", net.addr());
-            let line = format!("{net} via {via} ");
-            table.lines().any(|found| {
-                let found = format!("{found} ");
-                found.starts_with(&line) || (net.prefix_len() == 32 && found.starts_with(&host))
+        let default = self.gateway.is_none_or(|gateway| {
+            let line = format!("default via {gateway} ");
+            table
+                .lines()
+                .any(|found| format!("{found} ").starts_with(&line))
+        });
+        default
+            && self.via.iter().all(|(net, via)| {
+                let host = format!("{} via {via} ", net.addr());
+                let line = format!("{net} via {via} ");
+                table.lines().any(|found| {
+                    let found = format!("{found} ");
+                    found.starts_with(&line) || (net.prefix_len() == 32 && found.starts_with(&host))
+                })
             })
-        })
     }
+}
+
+/// The zones that server blocks define.
+pub(super) fn zones_of(blocks: &str) -> BTreeSet<String> {
+    let heads = blocks.lines().filter_map(|line| line.strip_suffix(":53 {"));
+    heads.map(str::to_owned).collect()
 }
 
 /// The CoreDNS server blocks for the members' zones: names end in the cluster's name and are answered
@@ -96,7 +121,9 @@ mod tests {
 
     #[test]
     fn the_script_sets_and_takes_back() {
-        let script = routes().script("world");
+        let script = routes().script("world", &BTreeSet::from(["us", "eu"]));
+        let members = members(&script).unwrap();
+        assert_eq!(members, BTreeSet::from(["eu".to_owned(), "us".to_owned()]));
         for part in [
             "ip route replace default via 172.20.0.1",
             "ip route replace 10.46.0.0/24 via 172.31.0.4",
@@ -114,13 +141,22 @@ mod tests {
                 "default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n"
             )
         );
-        assert!(!routes().are_set("10.46.0.0/24 via 172.31.0.40 dev eth1\n"));
+        let default = "default via 172.20.0.1 dev eth0\n";
+        let other = format!("{default}10.46.0.0/24 via 172.31.0.40 dev eth1\n");
+        assert!(!routes().are_set(&other));
+    }
+
+    #[test]
+    fn a_default_route_through_the_transit_network_does_not_count() {
+        let table = "default via 172.31.0.1 dev eth1\n10.46.0.0/24 via 172.31.0.4 dev eth1\n";
+        assert!(!routes().are_set(table));
     }
 
     #[test]
     fn a_zone_is_rewritten_both_ways() {
         let text = stub_zones(&[("dc-eu".into(), "10.47.0.10".into())]);
         assert!(text.starts_with("dc-eu:53 {"), "{text}");
+        assert_eq!(zones_of(&text), BTreeSet::from(["dc-eu".to_owned()]));
         assert!(
             text.contains("rewrite name suffix .dc-eu .cluster.local answer auto"),
             "{text}"

@@ -106,10 +106,9 @@ impl Spec {
 /// The specification that an existing bridge follows. `None` where its network is gone.
 pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
     let network = observed.network.as_ref()?;
-    let members = observed
-        .clusters
-        .iter()
-        .filter(|(_, view)| view.nodes.iter().any(|node| node.attached));
+    let members = observed.clusters.iter().filter(|(name, view)| {
+        observed.recorded.contains(*name) || view.nodes.iter().any(|node| node.attached)
+    });
     Some(Spec {
         name: name.to_owned(),
         subnet: network.subnet?,

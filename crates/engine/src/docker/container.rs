@@ -10,9 +10,11 @@ use bollard::models::{
     RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, InspectContainerOptions, ListContainersOptionsBuilder,
-    RemoveContainerOptionsBuilder, StartContainerOptions, StopContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
+    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
+use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
 
 use super::Docker;
@@ -91,7 +93,7 @@ pub struct ContainerSpec {
 pub struct State {
     /// Docker's word: `created`, `running`, `paused`, `restarting`, `exited`, `dead`.
     pub status: String,
-    /// Whether its process runs.
+    /// Whether its process runs: neither paused, nor waiting to be started again.
     pub running: bool,
     /// Exit code of the last run.
     pub exit_code: i64,
@@ -247,9 +249,61 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("remove container", name, error);
-                let gone =
-                    error.is_not_found() || error.to_string().contains("already in progress");
-                if gone { Ok(()) } else { Err(error) }
+                if error.is_not_found() {
+                    Ok(())
+                } else if error.to_string().contains("already in progress") {
+                    self.gone(name).await
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// Waits for a removal that somebody else began.
+    async fn gone(&self, name: &str) -> Result<()> {
+        let options = WaitContainerOptionsBuilder::default()
+            .condition("removed")
+            .build();
+        // Its exit code comes as an error, and so does its absence: both say that the wait is over.
+        let ended = self.api.wait_container(name, Some(options)).next().await;
+        match (self.container(name).await?, ended) {
+            (Some(_), Some(Err(error))) => Err(self.failed("remove container", name, error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until a container that ended is started again; `before` is its last start. `false` where
+    /// nobody will start it.
+    pub async fn next_start(&self, name: &str, before: &str) -> Result<bool> {
+        let filters = HashMap::from([
+            ("type".to_owned(), vec!["container".to_owned()]),
+            ("container".to_owned(), vec![name.to_owned()]),
+        ]);
+        // From that start on, so that nothing is missed before the stream begins.
+        let since = unix_second(before).unwrap_or(0).to_string();
+        let options = EventsOptionsBuilder::default()
+            .filters(&filters)
+            .since(&since)
+            .build();
+        let mut events = std::pin::pin!(self.api.events(Some(options)));
+        loop {
+            let Some(node) = self.container(name).await? else {
+                return Ok(false);
+            };
+            if node.state.started_at != before {
+                return Ok(true);
+            }
+            // `running` too: the log ends a little before Docker knows that the process did.
+            if !matches!(node.state.status.as_str(), "running" | "restarting") {
+                return Ok(false);
+            }
+            match events.next().await {
+                Some(Ok(_)) => {}
+                Some(Err(error)) => {
+                    return Err(self.failed("follow the events of", name, error));
+                }
+                None => return Ok(false),
             }
         }
     }
@@ -383,7 +437,9 @@ impl Node {
                     .status
                     .map(|status| status.to_string())
                     .unwrap_or_default(),
-                running: state.running.unwrap_or(false) && !state.paused.unwrap_or(false),
+                running: state.running.unwrap_or(false)
+                    && !state.paused.unwrap_or(false)
+                    && !state.restarting.unwrap_or(false),
                 exit_code: state.exit_code.unwrap_or(0),
                 started_at: state.started_at.unwrap_or_default(),
             },

@@ -39,6 +39,18 @@ pub(super) fn network(text: &str) -> Ipv4Net {
 }
 
 impl NodeArgs {
+    /// The value of another flag, in either spelling.
+    pub(crate) fn value(&self, flag: &str) -> Option<String> {
+        self.extra.iter().enumerate().find_map(|(position, word)| {
+            let rest = word.strip_prefix(flag)?;
+            match rest.strip_prefix('=') {
+                Some(value) => Some(value.to_owned()),
+                None if rest.is_empty() => self.extra.get(position + 1).cloned(),
+                None => None,
+            }
+        })
+    }
+
     /// The container's `Cmd`, in k3d's order.
     pub(crate) fn render(&self, role: Role) -> Vec<String> {
         let mut words = vec![role.as_str().to_owned()];
@@ -118,6 +130,18 @@ mod tests {
             "server --disable=traefik --tls-san=a --cluster-cidr=10.1.0.0/16",
         ));
         assert_eq!(a, b);
+    }
+
+    #[test]
+    fn a_flags_value_is_found_in_both_spellings() {
+        for (line, expected) in [
+            ("server --cluster-dns 10.9.0.9", Some("10.9.0.9")),
+            ("server --x --cluster-dns=10.9.0.9", Some("10.9.0.9")),
+            ("server --cluster-dns-x=1", None),
+        ] {
+            let found = NodeArgs::parse(&words(line)).value("--cluster-dns");
+            assert_eq!(found.as_deref(), expected, "{line}");
+        }
     }
 
     proptest! {

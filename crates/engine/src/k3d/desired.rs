@@ -248,7 +248,12 @@ impl Resolver<'_> {
         }
         let mut found = BTreeSet::new();
         for (filter, path) in self.filters(item) {
-            match filter.nodes(self.spec.servers, self.spec.agents, &path) {
+            // More than can be are refused elsewhere, and need not be walked here.
+            let (servers, agents) = (
+                self.spec.servers.min(MOST_AGENTS),
+                self.spec.agents.min(MOST_AGENTS),
+            );
+            match filter.nodes(servers, agents, &path) {
                 Ok(nodes) => found.extend(nodes),
                 Err(problem) => self.problems.push(problem),
             }

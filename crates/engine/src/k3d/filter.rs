@@ -93,25 +93,29 @@ impl NodeFilter {
                 Role::Agent => agents,
                 Role::LoadBalancer => 1,
             };
+            let missing = |index: u32| {
+                let have = match count {
+                    0 => format!("the cluster has no {}", role.as_str()),
+                    _ => format!("the last {} is {}", role.as_str(), count - 1),
+                };
+                Problem::new(
+                    path.clone(),
+                    format!("there is no {}:{index}: {have}.", role.as_str()),
+                    "Name a node that the cluster has.",
+                )
+            };
+            // Bounds are compared before a range is walked: it may be as long as numbers go.
             let wanted: Vec<u32> = match &self.subset {
                 Subset::All => (0..count).collect(),
                 Subset::Indexes(indexes) => indexes.clone(),
-                Subset::Range(from, to) => match to {
-                    Some(to) => (*from..=*to).collect(),
-                    None => (*from..count.max(*from + 1)).collect(),
-                },
+                Subset::Range(from, _) if *from >= count => return Err(missing(*from)),
+                Subset::Range(_, Some(to)) if *to >= count => return Err(missing(*to)),
+                Subset::Range(from, Some(to)) => (*from..=*to).collect(),
+                Subset::Range(from, None) => (*from..count).collect(),
             };
             for index in wanted {
                 if index >= count {
-                    let have = match count {
-                        0 => format!("the cluster has no {}", role.as_str()),
-                        _ => format!("the last {} is {}", role.as_str(), count - 1),
-                    };
-                    return Err(Problem::new(
-                        path.clone(),
-                        format!("there is no {}:{index}: {have}.", role.as_str()),
-                        "Name a node that the cluster has.",
-                    ));
+                    return Err(missing(index));
                 }
                 found.insert((role, index));
             }
@@ -192,6 +196,11 @@ mod tests {
             "agent:7",
             "agent:0:1:2",
             "agent:2-1",
+            "agent:0-4294967295",
+            "agent:1-4294967295",
+            "agent:4294967295-",
+            "agent:4294967295",
+            "agent:4294967296-",
             "",
         ] {
             assert!(nodes(text).is_err(), "{text}");

@@ -2,6 +2,7 @@
 //! wherever the Docker daemon is, published port or not, and needs no credentials here.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::observe::Observed;
 use super::read::kube_api;
@@ -24,18 +25,48 @@ pub(crate) async fn kubectl(cx: &Context, server: &str, args: &[&str]) -> Result
     .await
 }
 
+/// How long nodes may take to become Ready where the context sets no limit.
+const READY_LIMIT: Duration = Duration::from_secs(600);
+/// What is kept of the context's time to find out which node it was that did not.
+const TO_TELL: Duration = Duration::from_secs(5);
+
 /// Waits until these nodes exist and are Ready.
+///
+/// # Errors
+/// [`Error::NodeFailed`] with the last lines of the log of the first that is not.
 pub(super) async fn wait_nodes(cx: &Context, server: &str, nodes: &[String]) -> Result<()> {
     if nodes.is_empty() {
         return Ok(());
     }
     let names: Vec<String> = nodes.iter().map(|node| format!("node/{node}")).collect();
     for condition in ["--for=create", "--for=condition=Ready"] {
-        let mut args = vec!["wait", condition, "--timeout=300s"];
+        let left = cx.remaining().unwrap_or(READY_LIMIT);
+        let seconds = left.saturating_sub(TO_TELL).as_secs().max(1);
+        let timeout = format!("--timeout={seconds}s");
+        let mut args = vec!["wait", condition, &timeout];
         args.extend(names.iter().map(String::as_str));
-        kubectl(cx, server, &args).await?;
+        match kubectl(cx, server, &args).await {
+            Ok(_) => {}
+            Err(Error::Exec { output, .. }) => {
+                return Err(not_ready(cx, server, nodes, output).await);
+            }
+            Err(other) => return Err(other),
+        }
     }
     Ok(())
+}
+
+/// Which node it was, and what its log says.
+async fn not_ready(cx: &Context, server: &str, nodes: &[String], said: String) -> Error {
+    let ready = ready_nodes(cx, server).await;
+    let late = nodes.iter().find(|node| !ready.contains(node));
+    let node = late.map_or(server, String::as_str);
+    let said = said.lines().last().unwrap_or_default();
+    Error::NodeFailed {
+        node: node.to_owned(),
+        reason: format!("did not become Ready ({said})"),
+        log: cx.docker.last_lines(node).await,
+    }
 }
 
 /// The nodes that Kubernetes calls Ready; none where it does not answer.

@@ -15,6 +15,7 @@ mod execute;
 mod filter;
 mod kubectl;
 mod loadbalancer;
+mod network;
 mod node;
 mod observe;
 mod plan;
@@ -23,8 +24,9 @@ mod read;
 mod ready;
 mod shape;
 mod spec;
+mod work;
 
-pub use execute::{apply_node, create, delete, delete_node, start, stop, update};
+pub use execute::{Admitted, admit, apply_node, create, delete, delete_node, start, stop, update};
 pub use filter::NodeFilter;
 pub use kubectl::{Credentials, credentials};
 pub use node::{NodeSpec, node_container, plan_delete as plan_delete_node, plan_node};

@@ -2,13 +2,16 @@
 //! are taken.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+
+use ipnet::Ipv4Net;
 
 use super::desired::{api_host_ip, desired};
 use super::observe::Observed;
 use super::spec::Spec;
+use crate::cidr;
 use crate::context::Context;
-use crate::docker::Published;
+use crate::docker::{PortKey, Published};
 use crate::error::{Error, Problem, Result, refuse};
 use crate::network::refuse_overlap;
 use crate::path::FieldPath;
@@ -28,10 +31,39 @@ pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -
                 &networks,
             ));
         }
+        if let (Some(name), None) = (&spec.network, observed)
+            && let Some(network) = cx.docker.network(name).await?
+        {
+            problems.extend(
+                network
+                    .subnet
+                    .into_iter()
+                    .flat_map(|net| around(spec, name, net)),
+            );
+        }
         problems.extend(taken_ports(cx, spec, observed).await?);
         refuse(problems)
     })
     .await
+}
+
+/// What of the cluster overlaps the subnet of the network that its nodes are to be on.
+fn around(spec: &Spec, network: &str, subnet: Ipv4Net) -> Vec<Problem> {
+    let of_cluster = [
+        ("cluster_cidr", spec.cluster_cidr),
+        ("service_cidr", spec.service_cidr),
+    ];
+    let overlapping = of_cluster
+        .into_iter()
+        .filter(|(_, net)| cidr::overlap(*net, subnet));
+    let problems = overlapping.map(|(field, net)| {
+        Problem::new(
+            FieldPath::of(field),
+            format!("{net} overlaps {subnet} of the network {network:?}."),
+            "Nodes, pods and Services need networks of their own.",
+        )
+    });
+    problems.collect()
 }
 
 async fn taken_ports(
@@ -39,24 +71,29 @@ async fn taken_ports(
     spec: &Spec,
     observed: Option<&Observed>,
 ) -> Result<Vec<Problem>> {
-    let mut wanted: Vec<(IpAddr, u16, FieldPath)> = Vec::new();
+    let mut wanted: Vec<(IpAddr, PortKey, FieldPath)> = Vec::new();
+    let key = |port: u16, protocol: &str| PortKey {
+        port,
+        protocol: protocol.to_owned(),
+    };
     if let (Some(port), None) = (spec.kube_api.host_port, observed) {
         wanted.push((
             api_host_ip(spec),
-            port,
+            key(port, "tcp"),
             FieldPath::of("kube_api").index(0).name("host_port"),
         ));
     }
     for item in &spec.ports {
-        if let (Some(port), "tcp") = (item.value.host_port, item.value.protocol.as_str()) {
+        if let Some(port) = item.value.host_port {
             let address = item.value.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+            let port = key(port, &item.value.protocol);
             wanted.push((address, port, item.path.clone().name("host_port")));
         }
     }
     let mut problems = Vec::new();
     let mut seen = BTreeSet::new();
     for (address, port, path) in &wanted {
-        if !seen.insert((*address, *port)) {
+        if !seen.insert((*address, port.clone())) {
             problems.push(Problem::new(
                 path.clone(),
                 format!("port {port} of {address} is asked for twice."),
@@ -70,10 +107,13 @@ async fn taken_ports(
     let containers = cx.docker.running_containers().await?;
     for (address, port, path) in wanted {
         let holder = containers.iter().find(|node| {
-            node.ports
-                .values()
-                .flatten()
-                .any(|published| covers(published, address, port))
+            let same_protocol = node
+                .ports
+                .iter()
+                .filter(|(key, _)| key.protocol == port.protocol);
+            same_protocol
+                .flat_map(|(_, published)| published)
+                .any(|published| covers(published, address, port.port))
         });
         let own = holder.is_some_and(|holder| {
             observed
@@ -82,7 +122,7 @@ async fn taken_ports(
         let taken = match holder {
             _ if own => continue,
             Some(holder) => Some(format!("the container {}", holder.name)),
-            None if cx.docker.is_local() && is_bound(address, port) => {
+            None if cx.docker.is_local() && is_bound(address, &port) => {
                 Some("another program on this machine".to_owned())
             }
             None => None,
@@ -107,7 +147,44 @@ fn covers(published: &Published, address: IpAddr, port: u16) -> bool {
             || published.address == Some(address))
 }
 
-fn is_bound(address: IpAddr, port: u16) -> bool {
-    TcpListener::bind(SocketAddr::new(address, port))
-        .is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+fn is_bound(address: IpAddr, port: &PortKey) -> bool {
+    let place = SocketAddr::new(address, port.port);
+    let bound = match port.protocol.as_str() {
+        "udp" => UdpSocket::bind(place).map(drop),
+        _ => TcpListener::bind(place).map(drop),
+    };
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_for_one_protocol_only() {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = UdpSocket::bind((here, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let key = |protocol: &str| PortKey {
+            port,
+            protocol: protocol.to_owned(),
+        };
+        assert!(is_bound(here, &key("udp")));
+        assert!(!is_bound(here, &key("tcp")));
+    }
+
+    #[test]
+    fn a_network_that_overlaps_pods_or_services_is_told_with_its_name() {
+        let spec = Spec {
+            network: Some("shared".into()),
+            ..Spec::new("demo", "node:1", "lb:1")
+        };
+        let problems = around(&spec, "shared", "10.42.7.0/24".parse().unwrap());
+        let text = problems[0].to_string();
+        assert_eq!(problems.len(), 1);
+        for part in ["cluster_cidr", "10.42.7.0/24", "shared"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(around(&spec, "shared", "10.9.0.0/24".parse().unwrap()).is_empty());
+    }
 }

@@ -101,12 +101,18 @@ pub(crate) fn kube_api(observed: &Observed) -> KubeApi {
 }
 
 /// The specification with what it leaves to Atlas as it was decided when the cluster was made: where
-/// the Kubernetes API is published. Saying nothing keeps what is there, an imported cluster's too.
+/// the Kubernetes API is published, the load balancer's image. Saying nothing keeps what is there, an
+/// imported cluster's too.
 pub(crate) fn settled(spec: &Spec, observed: Option<&Observed>) -> Spec {
     let mut spec = spec.clone();
     let Some(observed) = observed.filter(|one| one.server().is_some()) else {
         return spec;
     };
+    if spec.load_balancer_image_is_default
+        && let Some(balancer) = observed.of_role(Role::LoadBalancer).next()
+    {
+        spec.load_balancer_image.clone_from(&balancer.image);
+    }
     let there = kube_api(observed);
     let api = &mut spec.kube_api;
     let same_ip = api.host_ip.is_none() || api.host_ip == there.host_ip;

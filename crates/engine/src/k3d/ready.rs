@@ -54,6 +54,10 @@ async fn follow(cx: &Context, role: Role, name: &str) -> Result<()> {
         {
             return Ok(());
         }
+        // Its log ended because it did. Docker starts it again, after a pause that grows.
+        if !cx.docker.next_start(name, &node.state.started_at).await? {
+            break;
+        }
     }
     let code = cx
         .docker

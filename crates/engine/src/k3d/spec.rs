@@ -83,6 +83,10 @@ pub struct KubeApi {
 }
 
 /// A cluster as a user wants it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of its own, as in k3d"
+)]
 #[derive(Debug, Clone)]
 pub struct Spec {
     /// At most 32 characters, RFC 1123.
@@ -95,6 +99,9 @@ pub struct Spec {
     pub image: String,
     /// Image of the load balancer.
     pub load_balancer_image: String,
+    /// Whether nobody asked for that image: it is for a load balancer that is made, and one that is there
+    /// keeps its own.
+    pub load_balancer_image_is_default: bool,
     /// An existing network; `None` makes `k3d-NAME`.
     pub network: Option<String>,
     /// Subnet of the network that is made; `None` lets Docker choose one that is free.
@@ -141,6 +148,7 @@ impl Spec {
             agents: 0,
             image: image.to_owned(),
             load_balancer_image: load_balancer_image.to_owned(),
+            load_balancer_image_is_default: false,
             network: None,
             subnet: None,
             cluster_cidr: defaults.cluster_cidr,

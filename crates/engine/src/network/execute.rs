@@ -8,26 +8,42 @@ use crate::labels::{self, labels};
 use super::plan::differences;
 use super::spec::Spec;
 
-/// Creates the network. One of the same name that is as wanted and ours is taken over: that is what
-/// an interrupted run leaves.
+/// Looks for a network of this name that is as wanted and ours: that is what an interrupted run leaves.
 ///
 /// # Errors
-/// [`Error::Exists`] where a network of this name differs or is not ours.
-pub async fn create(cx: &Context, spec: &Spec) -> Result<DockerNetwork> {
+/// [`Error::Exists`] where a network of this name differs or is not ours; [`Error::Invalid`]. Nothing was
+/// changed.
+pub async fn admit(cx: &Context, spec: &Spec) -> Result<Option<DockerNetwork>> {
     crate::error::refuse(spec.problems())?;
+    let found = cx
+        .guard("looking up a network", cx.docker.network(&spec.name))
+        .await?;
+    let Some(found) = found else { return Ok(None) };
+    let ours = found.labels.contains_key(labels::ATLAS_MANAGED);
+    if ours && differences(spec, &found).is_empty() {
+        return Ok(Some(found));
+    }
+    Err(Error::Exists {
+        kind: "network",
+        name: spec.name.clone(),
+        remedy: "Import it, choose another name, or remove it with `docker network rm`.".to_owned(),
+    })
+}
+
+/// Creates the network, or takes over what [`admit`] finds.
+///
+/// # Errors
+/// As [`admit`], and what Docker says.
+pub async fn create(cx: &Context, spec: &Spec) -> Result<DockerNetwork> {
+    match admit(cx, spec).await? {
+        Some(found) => Ok(found),
+        None => make(cx, spec).await,
+    }
+}
+
+/// Creates the network, of which there must be none.
+pub async fn make(cx: &Context, spec: &Spec) -> Result<DockerNetwork> {
     cx.guard("creating a network", async {
-        if let Some(found) = cx.docker.network(&spec.name).await? {
-            let ours = found.labels.contains_key(labels::ATLAS_MANAGED);
-            if ours && differences(spec, &found).is_empty() {
-                return Ok(found);
-            }
-            return Err(Error::Exists {
-                kind: "network",
-                name: spec.name.clone(),
-                remedy: "Import it, choose another name, or remove it with `docker network rm`."
-                    .to_owned(),
-            });
-        }
         cx.tell(&format!("creating network {} ({})", spec.name, spec.subnet));
         let mut all = spec.labels.clone();
         all.extend(labels([

@@ -5,7 +5,7 @@ mod observe;
 mod plan;
 mod spec;
 
-pub use execute::{create, delete};
+pub use execute::{admit, create, delete, make};
 pub use observe::observe;
 pub use plan::{Difference, differences, user_labels};
 pub use spec::{Spec, name_problem, refuse_overlap};

@@ -8,6 +8,7 @@ use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use inotify::{Inotify, WatchMask};
@@ -16,6 +17,10 @@ use signal_hook::iterator::Signals;
 
 const VALUES: &str = "/etc/confd/values.yaml";
 const NGINX_CONFIG: &str = "/etc/nginx/nginx.conf";
+/// Written by nginx once it takes signals.
+const NGINX_PID: &str = "/run/nginx.pid";
+/// How long nginx may take to write it.
+const START: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match run() {
@@ -36,6 +41,8 @@ fn run() -> Result<()> {
         .watches()
         .add(folder, WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
     configure()?;
+    // One of an earlier start would be taken for this one's.
+    let _ = std::fs::remove_file(NGINX_PID);
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGQUIT, SIGCHLD])?;
     let mut nginx = Command::new("nginx")
         .args(["-g", "daemon off;"])
@@ -74,6 +81,7 @@ fn follow(mut watch: Inotify) {
             continue;
         }
         let done = configure().and_then(|()| {
+            wait_for_start(Path::new(NGINX_PID), START)?;
             let status = Command::new("nginx")
                 .args(["-s", "reload"])
                 .status()
@@ -90,7 +98,43 @@ fn follow(mut watch: Inotify) {
     }
 }
 
+/// A reload before nginx runs would be lost: what it read may be older than the change.
+fn wait_for_start(pid: &Path, limit: Duration) -> Result<()> {
+    let started = Instant::now();
+    let written =
+        || std::fs::read_to_string(pid).is_ok_and(|text| text.trim().parse::<u32>().is_ok());
+    while !written() {
+        if started.elapsed() > limit {
+            bail!("nginx did not start within {} s", limit.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 fn stop(nginx: &mut Child) {
     let _ = Command::new("kill").arg(nginx.id().to_string()).status();
     let _ = nginx.wait();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reload_waits_for_a_pid_that_is_complete() {
+        let file = std::env::temp_dir().join(format!("nginx-pid-{}", std::process::id()));
+        std::fs::write(&file, "").unwrap();
+        assert!(wait_for_start(&file, Duration::from_millis(60)).is_err());
+        let writing = std::thread::spawn({
+            let file = file.clone();
+            move || {
+                std::thread::sleep(Duration::from_millis(50));
+                std::fs::write(file, "42\n").unwrap();
+            }
+        });
+        assert!(wait_for_start(&file, Duration::from_secs(5)).is_ok());
+        writing.join().unwrap();
+        std::fs::remove_file(&file).unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 //! and a refusal of all others.
 
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) kubeconfig_output: Option<String>,
     pub(crate) kubeconfig_mode: u32,
     pub(crate) resolv_conf: Option<String>,
+    pub(crate) advertise_address: Option<Ipv4Addr>,
+    pub(crate) etcd_args: Vec<String>,
     pub(crate) apiserver_args: Vec<String>,
     pub(crate) controller_manager_args: Vec<String>,
     pub(crate) scheduler_args: Vec<String>,
@@ -63,6 +66,8 @@ impl Default for Options {
             kubeconfig_output: None,
             kubeconfig_mode: 0o600,
             resolv_conf: None,
+            advertise_address: None,
+            etcd_args: Vec::new(),
             apiserver_args: Vec::new(),
             controller_manager_args: Vec::new(),
             scheduler_args: Vec::new(),
@@ -77,13 +82,14 @@ const NOT_SHIPPED: [&str; 3] = ["traefik", "servicelb", "metrics-server"];
 /// Components that the image ships.
 const SHIPPED: [&str; 3] = ["coredns", "local-storage", "rolebindings"];
 /// Flags without a value that mean nothing here.
-const NO_EFFECT: [&str; 5] = [
+const NO_EFFECT: [&str; 4] = [
     "disable-network-policy",
     "debug",
     "disable-helm-controller",
     "disable-cloud-controller",
-    "rootless",
 ];
+/// k3s's flags whose effect nobody should miss without being told.
+const NOT_AVAILABLE: [&str; 2] = ["rootless", "private-registry"];
 
 /// Reads the command line; `env` gives k3s's variables.
 ///
@@ -145,6 +151,9 @@ fn options(
         if NO_EFFECT.contains(&flag) {
             continue;
         }
+        if NOT_AVAILABLE.contains(&flag) {
+            return Err(format!("--{flag} is not available in this image"));
+        }
         let mut value = || {
             joined
                 .clone()
@@ -185,7 +194,7 @@ fn common(options: &mut Options, flag: &str, value: &mut Value<'_>) -> Result<bo
         "kube-proxy-arg" => options.kube_proxy_args.push(value()?),
         // Where data lies is part of the image's contract; the rest has no meaning for it.
         "data-dir" | "d" | "node-external-ip" | "snapshotter" | "pause-image" | "log" | "l"
-        | "alsologtostderr" | "flannel-iface" | "private-registry" | "v" => drop(value()?),
+        | "alsologtostderr" | "flannel-iface" | "v" => drop(value()?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -232,11 +241,19 @@ fn of_server(options: &mut Options, flag: &str, value: &mut Value<'_>) -> Result
             "6443" => {}
             _ => return Err("this image serves the Kubernetes API on port 6443 only".to_owned()),
         },
-        "egress-selector-mode"
-        | "kube-cloud-controller-manager-arg"
-        | "advertise-address"
-        | "bind-address"
-        | "etcd-arg" => drop(value()?),
+        "bind-address" => match value()?.as_str() {
+            "0.0.0.0" => {}
+            _ => return Err("this image serves the Kubernetes API on every address".to_owned()),
+        },
+        "advertise-address" => {
+            let address = value()?;
+            let parsed = address.parse().map_err(|_| {
+                format!("invalid value {address:?} for flag -{flag}: an IPv4 address is needed")
+            })?;
+            options.advertise_address = Some(parsed);
+        }
+        "etcd-arg" => options.etcd_args.push(value()?),
+        "egress-selector-mode" | "kube-cloud-controller-manager-arg" => drop(value()?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -293,6 +310,16 @@ mod tests {
     }
 
     #[test]
+    fn arguments_for_etcd_and_the_advertised_address_are_kept() {
+        let line = "server --etcd-arg=quota-backend-bytes=1 --advertise-address 10.0.0.9 --bind-address=0.0.0.0";
+        let Ok(Command::Server(options)) = run(line, &[]) else {
+            panic!()
+        };
+        assert_eq!(options.etcd_args, ["quota-backend-bytes=1"]);
+        assert_eq!(options.advertise_address, Some(Ipv4Addr::new(10, 0, 0, 9)));
+    }
+
+    #[test]
     fn the_environment_gives_what_k3d_sets() {
         let env = [("K3S_TOKEN", "t"), ("K3S_URL", "https://s:6443")];
         let Ok(Command::Agent(options)) = run("agent", &env) else {
@@ -315,6 +342,10 @@ mod tests {
             ("server --cluster-cidr x", "invalid value"),
             ("server --tls-san", "flag needs an argument: -tls-san"),
             ("server --disable nothing", "invalid value"),
+            ("server --rootless", "not available"),
+            ("agent --private-registry /x", "not available"),
+            ("server --bind-address 10.0.0.1", "every address"),
+            ("server --advertise-address x", "invalid value"),
             ("agent", "an agent needs"),
             ("cook", "No help topic"),
         ] {

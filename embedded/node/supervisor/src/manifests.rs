@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result};
 use inotify::{Inotify, WatchMask};
@@ -47,59 +47,124 @@ pub(crate) fn stage(options: &Options, node: &Node, cluster: &Cluster) -> Result
     Ok(())
 }
 
+/// The shortest and the longest pause before what could not be applied is tried again.
+const RETRY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+/// What was done with the files of the folder, each as of its time of change.
+#[derive(Default)]
+struct Progress {
+    applied: BTreeMap<PathBuf, SystemTime>,
+    /// Why not; said once.
+    refused: BTreeMap<PathBuf, String>,
+}
+
 /// Applies everything in the folder, then follows it for ever.
 pub(crate) fn apply_and_follow(kubeconfig: &Path) -> Result<()> {
     let watch = Inotify::init()?;
     watch
         .watches()
         .add(folder(), WatchMask::CLOSE_WRITE | WatchMask::MOVED_TO)?;
-    let mut applied = BTreeMap::new();
-    apply(kubeconfig, &mut applied);
+    let mut progress = Progress::default();
+    progress.apply(&folder(), |file| apply(kubeconfig, file));
     let kubeconfig = kubeconfig.to_owned();
-    std::thread::spawn(move || follow(watch, &kubeconfig, &mut applied));
+    std::thread::spawn(move || follow(watch, &kubeconfig, progress));
     Ok(())
 }
 
-fn follow(mut watch: Inotify, kubeconfig: &Path, applied: &mut BTreeMap<PathBuf, SystemTime>) {
+fn follow(mut watch: Inotify, kubeconfig: &Path, mut progress: Progress) {
     let mut buffer = [0; 4096];
-    while let Ok(events) = watch.read_events_blocking(&mut buffer) {
-        drop(events);
-        apply(kubeconfig, applied);
+    let mut pause = RETRY.0;
+    loop {
+        if progress.refused.is_empty() {
+            pause = RETRY.0;
+            if watch.read_events_blocking(&mut buffer).is_err() {
+                return;
+            }
+        } else {
+            // A definition may come from another file, or a webhook may not be up yet.
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(RETRY.1);
+            if watch.read_events(&mut buffer).is_ok() {
+                pause = RETRY.0;
+            }
+        }
+        progress.apply(&folder(), |file| apply(kubeconfig, file));
     }
 }
 
-fn apply(kubeconfig: &Path, applied: &mut BTreeMap<PathBuf, SystemTime>) {
-    let Ok(entries) = std::fs::read_dir(folder()) else {
-        return;
-    };
-    let mut changed: Vec<(PathBuf, SystemTime)> = entries
-        .flatten()
-        .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?)))
-        .filter(|(path, _)| {
-            path.extension()
-                .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
-        })
-        .filter(|(path, time)| applied.get(path) != Some(time))
-        .collect();
-    changed.sort();
-    for (path, time) in changed {
-        let done = kube::output(
-            kube::kubectl(kubeconfig)
-                .args([
-                    "apply",
-                    "--server-side",
-                    "--force-conflicts",
-                    "--field-manager=atlas-node",
-                ])
-                .arg("-f")
-                .arg(&path),
-        );
-        match done {
-            Ok(_) => {
-                logs::info(&format!("Applied manifest at {}", path.display()));
-                applied.insert(path, time);
+impl Progress {
+    /// Applies what is new or has changed, and what was refused.
+    fn apply(&mut self, folder: &Path, mut apply: impl FnMut(&Path) -> Result<()>) {
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            return;
+        };
+        let mut changed: Vec<(PathBuf, SystemTime)> = entries
+            .flatten()
+            .filter_map(|entry| Some((entry.path(), entry.metadata().ok()?.modified().ok()?)))
+            .filter(|(path, _)| {
+                path.extension()
+                    .is_some_and(|kind| kind == "yaml" || kind == "yml" || kind == "json")
+            })
+            .filter(|(path, time)| self.applied.get(path) != Some(time))
+            .collect();
+        changed.sort();
+        let mut refused = BTreeMap::new();
+        for (path, time) in changed {
+            match apply(&path) {
+                Ok(()) => {
+                    logs::info(&format!("Applied manifest at {}", path.display()));
+                    self.applied.insert(path, time);
+                }
+                Err(error) => {
+                    let reason = format!("{error:#}");
+                    if self.refused.get(&path) != Some(&reason) {
+                        logs::warn(&format!("manifest {}: {reason}", path.display()));
+                    }
+                    refused.insert(path, reason);
+                }
             }
-            Err(error) => logs::warn(&format!("manifest {}: {error:#}", path.display())),
         }
+        self.refused = refused;
+    }
+}
+
+fn apply(kubeconfig: &Path, file: &Path) -> Result<()> {
+    let options = [
+        "apply",
+        "--server-side",
+        "--force-conflicts",
+        "--field-manager=atlas-node",
+        "-f",
+    ];
+    kube::output(kube::kubectl(kubeconfig).args(options).arg(file)).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::bail;
+
+    #[test]
+    fn what_was_refused_is_tried_again_and_what_was_applied_is_not() {
+        let folder = std::env::temp_dir().join(format!("manifests-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for name in ["a.yaml", "b.yaml", "c.txt"] {
+            std::fs::write(folder.join(name), "x").unwrap();
+        }
+        let mut progress = Progress::default();
+        let mut tried = Vec::new();
+        for b_is_ready in [false, true, true] {
+            progress.apply(&folder, |file| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                tried.push(name.clone().into_owned());
+                if name == "b.yaml" && !b_is_ready {
+                    bail!("not yet");
+                }
+                Ok(())
+            });
+        }
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(tried, ["a.yaml", "b.yaml", "b.yaml"]);
+        assert!(progress.refused.is_empty());
     }
 }

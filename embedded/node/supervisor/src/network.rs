@@ -4,14 +4,13 @@
 //! Masquerading is a chain at the end of iptables' nat POSTROUTING and not the CNI plugin's own, so
 //! that whoever connects two clusters can put an exception before it.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::kube::kubectl;
+use crate::kube::{Watch, kubectl};
 use crate::{logs, node};
 
 const CNI_CONFIG: &str = "/etc/cni/net.d/10-atlas.conflist";
@@ -76,19 +75,9 @@ pub(crate) fn follow_nodes(kubeconfig: &Path, own: &str) {
 
 fn follow(kubeconfig: &Path, own: &str) -> Result<()> {
     let columns = r#"{.metadata.name}{" "}{.spec.podCIDR}{" "}{.status.addresses[?(@.type=="InternalIP")].address}{"\n"}"#;
-    let mut child = kubectl(kubeconfig)
-        .args([
-            "get",
-            "nodes",
-            "--watch",
-            "-o",
-            &format!("jsonpath={columns}"),
-        ])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let stdout = child.stdout.take().context("kubectl has no output")?;
-    for line in BufReader::new(stdout).lines() {
+    let output = format!("jsonpath={columns}");
+    let mut command = kubectl(kubeconfig);
+    for line in Watch::start(command.args(["get", "nodes", "--watch", "-o", &output]))? {
         let line = line?;
         let mut columns = line.split(' ');
         let (name, pods, address) = (columns.next(), columns.next(), columns.next());
@@ -104,7 +93,6 @@ fn follow(kubeconfig: &Path, own: &str) -> Result<()> {
             route(pods, address);
         }
     }
-    child.wait()?;
     Ok(())
 }
 

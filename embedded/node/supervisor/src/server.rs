@@ -43,7 +43,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     containerd::start(&mut children)?;
     let importing = std::thread::spawn(containerd::import_images);
     pki::prepare(options, &node, &bootstrap)?;
-    start_etcd(&mut children)?;
+    start_etcd(&mut children, options)?;
     start_apiserver(&mut children, options, &node)?;
     network::prepare(&cluster.pods)?;
     let admin = pki::conf("super-admin.conf");
@@ -100,36 +100,38 @@ fn token(options: &Options) -> Result<String> {
     Ok(token)
 }
 
-fn start_etcd(children: &mut Children) -> Result<()> {
+fn start_etcd(children: &mut Children, options: &Options) -> Result<()> {
     let tls = |file: &str| pki::tls(&format!("etcd/{file}")).display().to_string();
     let data = node::data("server/db/etcd");
-    children.start(
-        "etcd",
-        &[
-            "--name=default".to_owned(),
-            format!("--data-dir={}", data.display()),
-            // One member, reached from inside only: its address never changes.
-            "--listen-client-urls=https://127.0.0.1:2379".to_owned(),
-            "--advertise-client-urls=https://127.0.0.1:2379".to_owned(),
-            "--listen-peer-urls=https://127.0.0.1:2380".to_owned(),
-            "--initial-advertise-peer-urls=https://127.0.0.1:2380".to_owned(),
-            "--initial-cluster=default=https://127.0.0.1:2380".to_owned(),
-            format!("--cert-file={}", tls("server.crt")),
-            format!("--key-file={}", tls("server.key")),
-            format!("--trusted-ca-file={}", tls("ca.crt")),
-            "--client-cert-auth=true".to_owned(),
-            format!("--peer-cert-file={}", tls("peer.crt")),
-            format!("--peer-key-file={}", tls("peer.key")),
-            format!("--peer-trusted-ca-file={}", tls("ca.crt")),
-            "--peer-client-cert-auth=true".to_owned(),
-        ],
-    )
+    let mut args = vec![
+        "--name=default".to_owned(),
+        format!("--data-dir={}", data.display()),
+        // One member, reached from inside only: its address never changes.
+        "--listen-client-urls=https://127.0.0.1:2379".to_owned(),
+        "--advertise-client-urls=https://127.0.0.1:2379".to_owned(),
+        "--listen-peer-urls=https://127.0.0.1:2380".to_owned(),
+        "--initial-advertise-peer-urls=https://127.0.0.1:2380".to_owned(),
+        "--initial-cluster=default=https://127.0.0.1:2380".to_owned(),
+        format!("--cert-file={}", tls("server.crt")),
+        format!("--key-file={}", tls("server.key")),
+        format!("--trusted-ca-file={}", tls("ca.crt")),
+        "--client-cert-auth=true".to_owned(),
+        format!("--peer-cert-file={}", tls("peer.crt")),
+        format!("--peer-key-file={}", tls("peer.key")),
+        format!("--peer-trusted-ca-file={}", tls("ca.crt")),
+        "--peer-client-cert-auth=true".to_owned(),
+    ];
+    args.extend(options.etcd_args.iter().map(|arg| format!("--{arg}")));
+    children.start("etcd", &args)
 }
 
 fn start_apiserver(children: &mut Children, options: &Options, node: &Node) -> Result<()> {
     let tls = |file: &str| pki::tls(file).display().to_string();
     let mut args = vec![
-        format!("--advertise-address={}", node.address),
+        format!(
+            "--advertise-address={}",
+            options.advertise_address.unwrap_or(node.address)
+        ),
         "--allow-privileged=true".to_owned(),
         "--authorization-mode=Node,RBAC".to_owned(),
         format!("--client-ca-file={}", tls("ca.crt")),

@@ -1,15 +1,13 @@
 //! A small provisioner for the default StorageClass `local-path`: a claim that a pod waits for gets a
 //! folder on the node where the pod will run, and the folder goes with the claim.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
-use crate::kube::{self, kubectl};
+use crate::kube::{self, Watch, kubectl};
 use crate::{logs, node};
 
 /// The name in the StorageClass.
@@ -33,14 +31,10 @@ pub(crate) fn provide(kubeconfig: &Path) {
 }
 
 fn follow(kubeconfig: &Path, kind: &str) -> Result<()> {
-    let mut child = kubectl(kubeconfig)
-        .args(["get", kind, "--all-namespaces", "--watch", "-o", "json"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
-    let stdout = BufReader::new(child.stdout.take().context("kubectl has no output")?);
+    let mut command = kubectl(kubeconfig);
+    let all = ["get", kind, "--all-namespaces", "--watch", "-o", "json"];
     let mut text = String::new();
-    for line in stdout.lines() {
+    for line in Watch::start(command.args(all))? {
         let line = line?;
         text.push_str(&line);
         // kubectl prints indented objects: only an object's last line is a lone brace at the margin.
@@ -57,7 +51,6 @@ fn follow(kubeconfig: &Path, kind: &str) -> Result<()> {
             }
         }
     }
-    child.wait()?;
     Ok(())
 }
 

@@ -1,0 +1,335 @@
+//! A plan's steps, in stages: network and removals, creations, starts, forwarding. Within a stage they
+//! run side by side.
+
+use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, TcpListener};
+
+use futures_util::future::try_join_all;
+use tokio::sync::Mutex;
+
+use super::desired::{Desired, DesiredNode, api_host_ip};
+use super::network::{next_address, taken_addresses};
+use super::observe::Observed;
+use super::plan::{Plan, Step};
+use super::shape::{self, Facts};
+use super::spec::{Spec, Token};
+use super::{Role, image_volume, kubectl, loadbalancer, ready};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::labels::{self, labels};
+
+/// Two clusters made at once on one network must not be given the same addresses.
+static ADDRESSES: Mutex<()> = Mutex::const_new(());
+
+pub(super) struct Work<'a> {
+    pub(super) cx: &'a Context,
+    pub(super) spec: &'a Spec,
+    pub(super) desired: &'a Desired,
+    pub(super) observed: Option<&'a Observed>,
+    pub(super) plan: &'a Plan,
+}
+
+impl Work<'_> {
+    pub(super) async fn run(&mut self) -> Result<()> {
+        let created: Vec<&DesiredNode> = self
+            .desired
+            .nodes
+            .iter()
+            .filter(|node| self.creates(&node.name))
+            .collect();
+        // First of all: an image that cannot be had leaves the world as it was.
+        self.images(&created).await?;
+        let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
+        self.volume().await?;
+        self.reattach(&facts).await?;
+        self.create_nodes(&created, &facts).await?;
+        self.start(&created).await?;
+        self.forward(&created).await
+    }
+
+    fn creates(&self, name: &str) -> bool {
+        self.plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::CreateNode { node, .. } if node == name))
+    }
+
+    async fn images(&self, created: &[&DesiredNode]) -> Result<()> {
+        let images: BTreeSet<&str> = created.iter().map(|node| node.image.as_str()).collect();
+        let pulls = images.into_iter().map(|image| {
+            self.cx
+                .guard("getting an image", self.cx.docker.ensure_image(image))
+        });
+        try_join_all(pulls).await.map(drop)
+    }
+
+    async fn volume(&self) -> Result<()> {
+        if !self.spec.image_volume {
+            return Ok(());
+        }
+        let all = labels([
+            (labels::APP, labels::APP_VALUE),
+            (labels::VERSION, labels::VERSION_VALUE),
+            (labels::CLUSTER, &self.spec.name),
+            (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
+        ]);
+        let name = image_volume(&self.spec.name);
+        self.cx
+            .guard(
+                "creating a volume",
+                self.cx.docker.ensure_volume(&name, &all),
+            )
+            .await
+    }
+
+    /// What was decided when the cluster was made, or is decided now.
+    async fn facts(&self) -> Result<Facts> {
+        let server = self.observed.and_then(Observed::server);
+        let (network, network_external) = self.network().await?;
+        let token = server
+            .and_then(|node| {
+                node.label(labels::TOKEN)
+                    .or_else(|| node.env_value("K3S_TOKEN"))
+            })
+            .map(|token| Token::new(token.to_owned()))
+            .or_else(|| self.spec.token.clone());
+        let api_port = server.and_then(|node| node.label(labels::API_PORT)?.parse().ok());
+        Ok(Facts {
+            network,
+            network_external,
+            token: match token {
+                Some(token) => token,
+                None => random_token()?,
+            },
+            api_port: match api_port.or(self.spec.kube_api.host_port) {
+                Some(port) => port,
+                None => free_port(self.spec)?,
+            },
+        })
+    }
+
+    pub(super) async fn remove_nodes(&self) -> Result<()> {
+        let server = self
+            .observed
+            .and_then(Observed::server)
+            .filter(|node| node.state.running);
+        let removals = self.plan.steps.iter().filter_map(|step| match step {
+            Step::RemoveNode { node, reason } => Some(async move {
+                self.cx.tell(&format!("removing {node}: {reason}"));
+                let observed = self
+                    .observed
+                    .and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
+                if let (Some(server), Some((Role::Agent, agent))) = (server, observed) {
+                    self.drain(&server.name, node, agent.state.running).await;
+                }
+                self.cx
+                    .guard("removing a node", self.cx.docker.remove_container(node))
+                    .await
+            }),
+            _ => None,
+        });
+        try_join_all(removals).await.map(drop)
+    }
+
+    /// Moves pods away and forgets the node. Best effort: the node goes in any case, and Kubernetes
+    /// copes with nodes that vanish.
+    async fn drain(&self, server: &str, node: &str, running: bool) {
+        if running {
+            let args = [
+                "drain",
+                node,
+                "--ignore-daemonsets",
+                "--delete-emptydir-data",
+                "--force",
+                "--disable-eviction",
+                "--timeout=30s",
+            ];
+            if let Err(error) = kubectl::kubectl(self.cx, server, &args).await {
+                tracing::warn!("draining {node}: {error}");
+            }
+        }
+        if let Err(error) = kubectl::kubectl(
+            self.cx,
+            server,
+            &["delete", "node", node, "--ignore-not-found"],
+        )
+        .await
+        {
+            tracing::warn!("forgetting {node}: {error}");
+        }
+    }
+
+    async fn reattach(&self, facts: &Facts) -> Result<()> {
+        let name = &facts.network.name;
+        for step in &self.plan.steps {
+            let Step::Reattach { node } = step else {
+                continue;
+            };
+            let known = self
+                .observed
+                .and_then(|o| o.nodes.iter().find(|(_, n)| n.name == *node));
+            let address = known.and_then(|(_, node)| {
+                node.static_addresses
+                    .get(name)
+                    .copied()
+                    .or_else(|| node.label(labels::STATIC_IP)?.parse().ok())
+            });
+            self.cx
+                .tell(&format!("putting {node} back on network {name}"));
+            self.cx
+                .guard("putting a node back on its network", async {
+                    // A stopped container still names the network that is gone, by its id.
+                    self.cx.docker.detach(name, node).await?;
+                    self.cx.docker.attach(name, node, address).await
+                })
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn create_nodes(&self, created: &[&DesiredNode], facts: &Facts) -> Result<()> {
+        if created.is_empty() {
+            return Ok(());
+        }
+        self.cx
+            .guard("creating nodes", async {
+                let turn = ADDRESSES.lock().await;
+                let mut taken = taken_addresses(self.cx, &facts.network).await?;
+                for node in created {
+                    // One that an interrupted run left without its files is no use.
+                    self.cx.docker.remove_container(&node.name).await?;
+                    let address = next_address(&facts.network, &mut taken)?;
+                    let container = shape::container(self.spec, node, facts, address);
+                    self.cx.docker.create_container(&container).await?;
+                }
+                drop(turn);
+                let uploads = created.iter().map(|node| {
+                    let files = shape::files(self.desired, node.role);
+                    async move { self.cx.docker.put_files(&node.name, &files).await }
+                });
+                try_join_all(uploads).await.map(drop)
+            })
+            .await
+    }
+
+    pub(super) async fn start(&self, created: &[&DesiredNode]) -> Result<()> {
+        let mut starting: Vec<(Role, &str)> = created
+            .iter()
+            .map(|node| (node.role, node.name.as_str()))
+            .collect();
+        starting.extend(self.plan.steps.iter().filter_map(|step| match step {
+            Step::StartNode { node, role, .. } => Some((*role, node.as_str())),
+            _ => None,
+        }));
+        // The load balancer must be able to resolve the servers' names when it starts, and agents
+        // look for a server; after that all of them become ready side by side.
+        starting.sort();
+        self.complete_files().await?;
+        for (_, name) in &starting {
+            self.cx.tell(&format!("starting {name}"));
+            self.cx
+                .guard("starting a node", self.cx.docker.start_container(name))
+                .await?;
+        }
+        let server = super::node_name(&self.spec.name, Role::Server, 0);
+        let running = self.running_already(&starting);
+        // One that runs already may have been started by a run that was interrupted. Its log may
+        // have been rotated since, so Kubernetes is asked first.
+        let known = if running.is_empty() {
+            Vec::new()
+        } else {
+            kubectl::ready_nodes(self.cx, &server).await
+        };
+        let unsure = running
+            .iter()
+            .filter(|(_, name)| !known.iter().any(|one| one == name));
+        try_join_all(
+            starting
+                .iter()
+                .chain(unsure)
+                .map(|(role, name)| ready::wait(self.cx, *role, name)),
+        )
+        .await?;
+        let kubernetes: Vec<String> = starting
+            .iter()
+            .chain(&running)
+            .filter(|(role, _)| *role != Role::LoadBalancer)
+            .map(|(_, name)| (*name).to_owned())
+            .collect();
+        kubectl::wait_nodes(self.cx, &server, &kubernetes).await
+    }
+
+    /// Gives its files to every node that was created and never ran: the run that created it may have
+    /// been interrupted before it could.
+    async fn complete_files(&self) -> Result<()> {
+        let uploads = self.plan.steps.iter().filter_map(|step| match step {
+            Step::StartNode { node, role, status } if status == "created" => Some(async move {
+                let files = shape::files(self.desired, *role);
+                self.cx.docker.put_files(node, &files).await
+            }),
+            _ => None,
+        });
+        self.cx
+            .guard("completing nodes", try_join_all(uploads))
+            .await
+            .map(drop)
+    }
+
+    /// The servers and agents that stay and that nobody has to start.
+    fn running_already(&self, starting: &[(Role, &str)]) -> Vec<(Role, &str)> {
+        let removed = |name: &str| {
+            let mut steps = self.plan.steps.iter();
+            steps.any(|step| matches!(step, Step::RemoveNode { node, .. } if node == name))
+        };
+        let nodes = self.observed.iter().flat_map(|observed| &observed.nodes);
+        nodes
+            .filter(|(role, _)| *role != Role::LoadBalancer)
+            .map(|(role, node)| (*role, node.name.as_str()))
+            .filter(|(role, name)| !starting.contains(&(*role, *name)) && !removed(name))
+            .collect()
+    }
+
+    async fn forward(&self, created: &[&DesiredNode]) -> Result<()> {
+        let fresh = created.iter().any(|node| node.role == Role::LoadBalancer);
+        let Some(balancer) = self.desired.of_role(Role::LoadBalancer).next() else {
+            return Ok(());
+        };
+        if fresh || !self.plan.steps.contains(&Step::Forward) {
+            return Ok(());
+        }
+        self.cx
+            .tell(&format!("telling {} where to forward", balancer.name));
+        let file = loadbalancer::file(&self.desired.upstreams);
+        self.cx
+            .guard(
+                "configuring the load balancer",
+                self.cx.docker.put_files(&balancer.name, &[file]),
+            )
+            .await
+    }
+}
+
+/// A port that is free now on the machine where Atlas runs, as the k3d CLI chooses it.
+fn free_port(spec: &Spec) -> Result<u16> {
+    let bound = TcpListener::bind((api_host_ip(spec), 0))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .and_then(|listener| listener.local_addr());
+    bound
+        .map(|address| address.port())
+        .map_err(|error| Error::Unexpected {
+            what: "a free port for the Kubernetes API".to_owned(),
+            reason: format!("{error}; set kube_api.host_port"),
+        })
+}
+
+/// 32 hexadecimal digits from the system's source of randomness.
+fn random_token() -> Result<Token> {
+    let mut bytes = [0u8; 16];
+    getrandom::fill(&mut bytes).map_err(|error| Error::Unexpected {
+        what: "randomness for a token".to_owned(),
+        reason: error.to_string(),
+    })?;
+    Ok(Token::new(
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
+    ))
+}
