@@ -24,6 +24,7 @@ pub enum K3dVersion {
 pub struct K3d {
     program: PathBuf,
     home: PathBuf,
+    loadbalancer_image: String,
 }
 
 impl K3d {
@@ -42,7 +43,15 @@ impl K3d {
         Ok(Self {
             program: program.clone(),
             home,
+            loadbalancer_image: settings.loadbalancer_image.clone(),
         })
+    }
+
+    /// The same, with another image for load balancers.
+    #[must_use]
+    pub fn loadbalancer(mut self, image: &str) -> Self {
+        image.clone_into(&mut self.loadbalancer_image);
+        self
     }
 
     /// Its kubeconfig file, which it merges into unless told otherwise.
@@ -87,7 +96,7 @@ impl K3d {
             .env("XDG_CONFIG_HOME", &self.home)
             .env("KUBECONFIG", self.kubeconfig())
             .env("LOG_COLORS", "false")
-            .env("K3D_IMAGE_LOADBALANCER", &settings.loadbalancer_image)
+            .env("K3D_IMAGE_LOADBALANCER", &self.loadbalancer_image)
             .env("K3D_IMAGE_TOOLS", &settings.tools_image)
             .limit(Duration::from_secs(240)))
     }

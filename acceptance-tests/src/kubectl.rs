@@ -32,8 +32,13 @@ impl Kubectl {
 
     /// The kubectl inside the first server of this cluster.
     pub fn in_cluster(name: &str) -> Self {
+        Self::in_node(&format!("k3d-{name}-server-0"))
+    }
+
+    /// The kubectl inside this container.
+    pub fn in_node(container: &str) -> Self {
         Self {
-            way: Way::Node(format!("k3d-{name}-server-0")),
+            way: Way::Node(container.to_owned()),
         }
     }
 

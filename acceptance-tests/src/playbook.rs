@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::command::{Finished, Run};
 use crate::kubectl::Kubectl;
@@ -33,23 +33,29 @@ impl Playbook {
         let folder = sandbox.path("playbook");
         let clusters = [sandbox.name("us"), sandbox.name("eu")];
         fs::create_dir_all(folder.join("state"))?;
-        let region = |n: u8, ports: Value| {
-            json!({
-                "cluster": clusters[usize::from(n)],
-                "network": sandbox.name(if n == 0 { "net-us" } else { "net-eu" }),
-                "nodes": sandbox.subnet(n),
-                "pods": sandbox.pods(n),
-                "services": sandbox.services(n),
-                "agents": 0,
-                "ports": ports,
-            })
+        let region = |n: u8, ports: String| {
+            format!(
+                "    cluster: {}\n    network: {}\n    nodes: {}\n    pods: {}\n    services: {}\n    agents: 0\n    \
+                 ports: {ports}\n",
+                clusters[usize::from(n)],
+                sandbox.name(if n == 0 { "net-us" } else { "net-eu" }),
+                sandbox.subnet(n),
+                sandbox.pods(n),
+                sandbox.services(n),
+            )
         };
-        let argocd = json!([{"host_port": sandbox.port(0)?, "container_port": 30443}]);
-        let world = json!({
-            "world_regions": {"us-east": region(0, argocd), "eu-central": region(1, json!([]))},
-            "world_bridge": {"name": sandbox.name("world"), "subnet": sandbox.subnet(20)},
-        });
-        fs::write(folder.join("world.json"), world.to_string())?;
+        let argocd = format!(
+            "[{{host_port: {}, container_port: 30443}}]",
+            sandbox.port(0)?
+        );
+        let world = format!(
+            "world_regions:\n  us-east:\n{}  eu-central:\n{}world_bridge:\n  name: {}\n  subnet: {}\n",
+            region(0, argocd),
+            region(1, "[]".to_owned()),
+            sandbox.name("world"),
+            sandbox.subnet(20),
+        );
+        fs::write(folder.join("world.yml"), world)?;
         let gitops = Run::new("cp").arg("-r").arg(workspace().join("gitops"));
         gitops.arg(folder.join("gitops")).succeed()?;
         Ok(Self { folder, clusters })
@@ -57,7 +63,7 @@ impl Playbook {
 
     /// The description of the world, which Terraform reads as well.
     pub fn world(&self) -> PathBuf {
-        self.folder.join("world.json")
+        self.folder.join("world.yml")
     }
 
     /// Where kubeconfigs and the password are.

@@ -47,6 +47,11 @@ impl Sandbox {
         format!("{}{ending}", self.prefix())
     }
 
+    /// All of its addresses, a /16.
+    pub fn network(&self) -> String {
+        self.slot.network()
+    }
+
     /// The n-th /24 for nodes or for a bridge (n below 32).
     pub fn subnet(&self, n: u8) -> String {
         self.slot.subnet(n)

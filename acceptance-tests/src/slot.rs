@@ -51,6 +51,11 @@ impl Slot {
         prefix(self.number)
     }
 
+    /// All of its addresses.
+    pub(crate) fn network(&self) -> String {
+        format!("10.{}.0.0/16", FIRST_NET + self.number)
+    }
+
     /// The n-th /24 for nodes or for a bridge, n below 32.
     pub(crate) fn subnet(&self, n: u8) -> String {
         format!("10.{}.{}.0/24", FIRST_NET + self.number, n % 32)

@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use acceptance_tests::{Cluster, K3dVersion, Run, Sandbox, Settings};
+use acceptance_tests::{Cluster, K3dVersion, Peers, Run, Sandbox, Settings};
 use anyhow::{Context, Result, bail};
 
 /// Starts of the provider, of which the median is told.
@@ -21,19 +21,26 @@ fn main() -> Result<()> {
     let size = fs::metadata(&settings.provider)?.len();
     line("provider binary", &format!("{:.1} MB", megabytes(size)));
     let certificate = client_certificate(sandbox.folder())?;
-    let mut starts: Vec<(Duration, u64)> = (0..STARTS)
-        .map(|_| handshake(&settings.provider, &certificate))
-        .collect::<Result<_>>()?;
-    starts.sort();
-    let (time, memory) = starts[STARTS / 2];
-    line(
-        "start to handshake, median",
-        &format!("{:.1} ms", time.as_secs_f64() * 1e3),
-    );
-    line(
-        "resident memory after it",
-        &format!("{:.1} MB", megabytes(memory)),
-    );
+    let peers = Peers::build()?;
+    for (what, provider) in [
+        ("provider", &settings.provider),
+        ("null on tfplugin", &peers.ours),
+        ("null on tf-provider", &peers.theirs),
+    ] {
+        let mut starts: Vec<(Duration, u64)> = (0..STARTS)
+            .map(|_| handshake(provider, &certificate))
+            .collect::<Result<_>>()?;
+        starts.sort();
+        let (time, memory) = starts[STARTS / 2];
+        line(
+            &format!("{what}: start to handshake, median"),
+            &format!("{:.1} ms", time.as_secs_f64() * 1e3),
+        );
+        line(
+            &format!("{what}: resident memory after it"),
+            &format!("{:.1} MB", megabytes(memory)),
+        );
+    }
     drop(sandbox);
     with_terraform()?;
     with_k3d("one after the other", |create| {

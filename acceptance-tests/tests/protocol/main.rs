@@ -77,12 +77,17 @@ struct Session {
 
 impl Session {
     async fn begin() -> Result<Self> {
+        Self::configured(&[]).await
+    }
+
+    /// With this provider configuration.
+    async fn configured(given: &[(&str, Value)]) -> Result<Self> {
         let core = Core::start(Transport::Unix).await?;
         let mut client = core.client().await?;
         let request = wire::get_provider_schema::Request {};
         let schemas = client.get_provider_schema(request).await?.into_inner();
         let provider = schemas.provider.as_ref().context("no provider schema")?;
-        let config = encode(&attributes(provider, &[])?)?;
+        let config = encode(&attributes(provider, given)?)?;
         let request = wire::configure_provider::Request {
             terraform_version: "1.11.4".to_owned(),
             config,
@@ -296,6 +301,57 @@ async fn a_resource_lives_from_validation_to_destruction() -> Result<()> {
     );
     let left = sandbox.docker().objects(&sandbox.prefix())?;
     ensure!(left.is_empty(), "left behind\n{left}");
+    ensure!(
+        session.core.shutdown().await?.success(),
+        "it did not end well"
+    );
+    Ok(())
+}
+
+/// While planning, which daemon is meant may hang on what is yet to be made. Then no other is asked: one
+/// that answers for it would say that nothing exists.
+#[tokio::test]
+async fn a_daemon_that_is_not_known_yet_is_not_replaced_by_the_usual_one() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let mut session = Session::configured(&[("docker_host", core::unknown())]).await?;
+    let config = session.network(&[
+        ("name", Value::from(sandbox.name("later"))),
+        ("subnet", Value::from(sandbox.subnet(0))),
+    ])?;
+    let mut state = config.clone();
+    state.insert("id".to_owned(), config["name"].clone());
+    state.insert("network_id".to_owned(), Value::from("0".repeat(64)));
+    state.insert(
+        "gateway".to_owned(),
+        Value::from(sandbox.subnet(0).replace(".0/24", ".1")),
+    );
+    ensure!(
+        session.read(&state).await? == Some(state.clone()),
+        "the state was read from another daemon"
+    );
+    let mut proposed = config.clone();
+    for computed in ["id", "network_id", "gateway"] {
+        proposed.insert(computed.to_owned(), core::unknown());
+    }
+    let planned = session.plan(None, Some(&config), Some(&proposed)).await?;
+    let request = wire::apply_resource_change::Request {
+        type_name: NETWORK.to_owned(),
+        prior_state: value(None)?,
+        planned_state: planned.planned_state,
+        config: encode(&config)?,
+        ..Default::default()
+    };
+    let applied = session
+        .client
+        .apply_resource_change(request)
+        .await?
+        .into_inner();
+    let said = format!("{:?}", applied.diagnostics);
+    ensure!(
+        said.contains("does not exist yet"),
+        "it was applied: {said}"
+    );
+    ensure!(decode(applied.new_state)?.is_none(), "a state was made up");
     ensure!(
         session.core.shutdown().await?.success(),
         "it did not end well"

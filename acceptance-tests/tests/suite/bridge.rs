@@ -56,29 +56,42 @@ fn both_ways(us: &Side, eu: &Side) -> Result<()> {
     eu.expect_reach(us)
 }
 
-fn config(sandbox: &Sandbox, agents_in_us: u32, bridged: bool) -> String {
-    let bridge = format!(
-        "resource \"atlas_network_bridge\" \"transit\" {{
+/// A bridge between clusters, by their labels.
+fn bridge(sandbox: &Sandbox, label: &str, n: u8, clusters: &[&str], more: &str) -> String {
+    let clusters: Vec<String> = clusters
+        .iter()
+        .map(|one| format!("atlas_k3d_cluster.{one}"))
+        .collect();
+    format!(
+        "resource \"atlas_network_bridge\" \"{label}\" {{
   name     = \"{}\"
   subnet   = \"{}\"
-  clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]
+  clusters = [{}]
+  {more}
 }}
 ",
-        sandbox.name("transit"),
-        sandbox.subnet(20)
-    );
+        sandbox.name(label),
+        sandbox.subnet(n),
+        clusters.join(", "),
+    )
+}
+
+/// Two regions with this many agents each.
+fn regions(sandbox: &Sandbox, agents: u32) -> String {
     let region = |region: &str| {
         format!("provider \"atlas\" {{\n  alias = \"{region}\"\n  region = \"{region}\"\n}}\n")
     };
-    let us = Cluster::new(sandbox, "us", 0)
-        .provider("atlas.us")
-        .with(format!("agents = {agents_in_us}"));
-    let eu = Cluster::new(sandbox, "eu", 1).provider("atlas.eu");
-    let mut text = region("us") + &region("eu") + &us.hcl() + &eu.hcl();
-    if bridged {
-        text += &bridge;
-    }
-    text
+    let cluster = |label: &str, n: u8| {
+        Cluster::new(sandbox, label, n)
+            .provider(&format!("atlas.{label}"))
+            .with(format!("agents = {agents}"))
+            .hcl()
+    };
+    region("us") + &region("eu") + &cluster("us", 0) + &cluster("eu", 1)
+}
+
+fn transit(sandbox: &Sandbox) -> String {
+    bridge(sandbox, "transit", 20, &["us", "eu"], "")
 }
 
 #[test]
@@ -86,17 +99,15 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
     let (us, eu) = (Side::new(&sandbox, "us", 0), Side::new(&sandbox, "eu", 1));
-    terraform.apply(&config(&sandbox, 0, true))?;
+    terraform.apply(&(regions(&sandbox, 0) + &transit(&sandbox)))?;
     us.serve()?;
     eu.serve()?;
     both_ways(&us, &eu).context("after the first apply")?;
     // A cluster's own services answer to the same kind of name.
     let own = format!("web.default.svc.{}", us.cluster);
     web::fetch_from_pod(&us.kubectl, "web", &own, &us.cluster)?;
-    expect_members(
-        &terraform.attributes("atlas_network_bridge.transit")?,
-        &[&us, &eu],
-    )?;
+    let before = terraform.attributes("atlas_network_bridge.transit")?;
+    expect_members(&before, &[&us, &eu])?;
 
     // Routes come back with the node, without Terraform.
     docker.run(&["restart", "--time", "3", &us.server()])?;
@@ -108,8 +119,14 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
         .expect_no_changes()
         .context("after a restart of a node")?;
 
-    // An agent that joins is a member in the same apply.
-    terraform.apply(&config(&sandbox, 1, true))?;
+    // A cluster whose API hangs is no reason not to plan the others.
+    docker.exec(&eu.server(), &["pkill", "-STOP", "kube-apiserver"])?;
+    let planned = terraform.expect_no_changes();
+    docker.exec(&eu.server(), &["pkill", "-CONT", "kube-apiserver"])?;
+    planned.context("while the API of a member hangs")?;
+
+    // Agents that join on both sides at once are members in the same apply.
+    terraform.apply(&(regions(&sandbox, 1) + &transit(&sandbox)))?;
     let agent = format!("k3d-{}-agent-0", us.cluster);
     us.kubectl.apply(&web::pod("far", "agent", Some(&agent))?)?;
     let far = us.kubectl.pod_address("far")? + ":8080";
@@ -118,27 +135,18 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
     web::fetch_from_pod(&us.kubectl, "far", &near, &eu.cluster)?;
 
     // Without the bridge there is no way, no route and no name left.
-    terraform.apply(&config(&sandbox, 1, false))?;
+    terraform.apply(&regions(&sandbox, 1))?;
     for (node, other) in [(us.server(), &eu), (agent, &eu), (eu.server(), &us)] {
         expect_no_trace(docker, &node, other)?;
     }
     for side in [&us, &eu] {
         expect_no_zones(side)?;
     }
+    let fetch = ["timeout", "3", "wget", "-q", "-O", "-"];
+    let url = format!("http://{near}/");
     ensure!(
         us.kubectl
-            .exec(
-                "far",
-                &[
-                    "timeout",
-                    "3",
-                    "wget",
-                    "-q",
-                    "-O",
-                    "-",
-                    &format!("http://{near}/")
-                ]
-            )
+            .exec("far", &[&fetch[..], &[&url]].concat())
             .is_err()
     );
     let networks = docker.objects(&sandbox.prefix())?.networks;
@@ -146,6 +154,81 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
         networks.len() == 2,
         "of the bridge there is left a network: {networks:?}"
     );
+    terraform.destroy()?;
+    Ok(())
+}
+
+#[test]
+fn a_bridge_follows_its_members() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let (us, eu) = (Side::new(&sandbox, "us", 0), Side::new(&sandbox, "eu", 1));
+    let ap = Side::new(&sandbox, "ap", 2);
+    let address = "atlas_network_bridge.transit";
+    let clusters = regions(&sandbox, 0) + &Cluster::new(&sandbox, "ap", 2).hcl();
+    // Two bridges share one cluster, whose DNS hears of every zone once.
+    let second = bridge(&sandbox, "second", 21, &["us", "ap"], "");
+    terraform.apply(&(clusters.clone() + &transit(&sandbox) + &second))?;
+    for side in [&us, &eu, &ap] {
+        side.serve()?;
+    }
+    both_ways(&us, &eu).context("over the first bridge")?;
+    both_ways(&us, &ap).context("over the second bridge")?;
+    // They cannot share two: there is one way between two clusters.
+    let third = bridge(&sandbox, "third", 22, &["us", "eu"], "");
+    let said =
+        terraform.expect_plan_error(&(clusters.clone() + &transit(&sandbox) + &second + &third))?;
+    said.expect_at(
+        "clusters",
+        &[&us.cluster, &eu.cluster, &sandbox.name("transit")],
+    )?;
+
+    // Imported, it is what it was.
+    let both = clusters.clone() + &transit(&sandbox) + &second;
+    terraform.forget(address)?;
+    terraform.import(&both, address, &sandbox.name("transit"))?;
+
+    // The third cluster comes over, without names; the zone that both bridges needed stays.
+    let three = bridge(&sandbox, "transit", 20, &["us", "eu", "ap"], "");
+    terraform.apply(&(clusters.clone() + &transit(&sandbox)))?;
+    both_ways(&us, &eu).context("after the second bridge went")?;
+    terraform.apply(&(clusters.clone() + &three))?;
+    both_ways(&eu, &ap).context("in a bridge of three")?;
+
+    // A member that is made anew joins in the same apply.
+    terraform
+        .command("taint")?
+        .arg("atlas_k3d_cluster.us")
+        .succeed()?;
+    terraform
+        .expect_changes()?
+        .expect("atlas_k3d_cluster.us", &["delete", "create"])?;
+    terraform.repair().context("after a member was replaced")?;
+    us.serve()?;
+    both_ways(&us, &eu).context("after a member was replaced")?;
+
+    // A transit network that somebody removed comes back with everything on it.
+    let network = format!("atlas-bridge-{}", sandbox.name("transit"));
+    for side in [&us, &eu, &ap] {
+        docker.run(&["network", "disconnect", "--force", &network, &side.server()])?;
+    }
+    docker.run(&["network", "rm", &network])?;
+    terraform.expect_changes()?.expect(address, &["create"])?;
+    terraform.repair()?;
+    both_ways(&us, &eu).context("after the transit network was removed")?;
+
+    // One leaves, and no names for those that stay.
+    let without_names = bridge(&sandbox, "transit", 20, &["us", "eu"], "dns = false");
+    terraform
+        .plan(&(clusters.clone() + &without_names))?
+        .expect(address, &["update"])?;
+    terraform.apply(&(clusters + &without_names))?;
+    expect_no_trace(docker, &ap.server(), &us)?;
+    for side in [&us, &eu, &ap] {
+        expect_no_zones(side)?;
+    }
+    let pod = eu.kubectl.pod_address("web")? + ":8080";
+    web::fetch_from_pod(&us.kubectl, "web", &pod, &eu.cluster)?;
     terraform.destroy()?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use acceptance_tests::{Cluster, Docker, Kubectl, Sandbox, Settings};
+use acceptance_tests::{Cluster, Docker, Finished, Kubectl, Sandbox, Settings};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -240,6 +240,33 @@ fn expect_state(state: &Value, life: &Life, kubernetes_nodes: usize) -> Result<(
     Ok(())
 }
 
+const TOKEN: &str = "a-token-of-the-users-own";
+
+const OTHER_KUBECONFIG: &str = "apiVersion: v1
+kind: Config
+clusters: [{name: other, cluster: {server: 'https://127.0.0.1:1'}}]
+users: [{name: other, user: {}}]
+contexts: [{name: other, context: {cluster: other, user: other}}]
+current-context: other
+";
+
+/// The provider's own lines are in Terraform's log, at their level, and no secret is.
+fn expect_logs(applied: &Finished, cluster: &str) -> Result<()> {
+    let log = &applied.stderr;
+    let told = log
+        .lines()
+        .find(|line| line.contains(&format!("starting k3d-{cluster}-server-0")));
+    let told = told.context("the log does not tell of the server's start")?;
+    ensure!(
+        told.contains("[INFO]") && told.contains("provider.terraform-provider-atlas"),
+        "the line is no entry of Terraform's log: {told}"
+    );
+    for secret in [TOKEN, "PRIVATE KEY", "client-key-data"] {
+        ensure!(!log.contains(secret), "the log holds {secret:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn arguments_reach_the_nodes_that_their_filters_name() -> Result<()> {
     let sandbox = Sandbox::open()?;
@@ -249,6 +276,13 @@ fn arguments_reach_the_nodes_that_their_filters_name() -> Result<()> {
     fs::create_dir_all(&mounted)?;
     fs::write(mounted.join("file"), "from the host")?;
     let (server, network) = (format!("k3d-{name}-server-0"), sandbox.name("shared"));
+    // OpenTofu has write-only attributes from 1.11 on.
+    let write_only = !Settings::get()?.is_opentofu();
+    let token = if write_only {
+        format!("token_wo = \"{TOKEN}\"\n  token_wo_version = 1")
+    } else {
+        format!("token = \"{TOKEN}\"")
+    };
     let config = format!(
         "resource \"atlas_network\" \"shared\" {{
   name   = \"{network}\"
@@ -259,7 +293,7 @@ resource \"atlas_k3d_cluster\" \"args\" {{
   network      = atlas_network.shared.name
   cluster_cidr = \"{pods}\"
   service_cidr = \"{services}\"
-  token        = \"a-token-of-the-users-own\"
+  {token}
   env {{
     key          = \"COLOUR\"
     value        = \"green\"
@@ -288,15 +322,47 @@ resource \"atlas_k3d_cluster\" \"args\" {{
   k3d {{
     disable_load_balancer = true
   }}
+  kubeconfig {{
+    update_default_kubeconfig = true
+    switch_current_context    = true
+  }}
 }}
 ",
         subnet = sandbox.subnet(0),
         pods = sandbox.pods(0),
         services = sandbox.services(0),
     );
-    terraform.apply(&config)?;
+    let default = terraform.folder().join("home/kubeconfig");
+    fs::write(&default, OTHER_KUBECONFIG)?;
+    terraform.write(&config)?;
+    let applied = terraform
+        .command("apply")?
+        .arg("-auto-approve")
+        .env("TF_LOG", "TRACE")
+        .succeed()?;
+    terraform.expect_no_changes()?;
+    expect_logs(&applied, &name)?;
+    // Merged beside what was there, and switched to.
+    let current =
+        Kubectl::with_kubeconfig(&default).run(&["config", "get-contexts", "-o", "name"])?;
+    ensure!(
+        current.lines().collect::<Vec<_>>() == [format!("k3d-{name}"), "other".to_owned()],
+        "contexts are {current}"
+    );
+    let current = Kubectl::with_kubeconfig(&default).run(&["config", "current-context"])?;
+    ensure!(current == format!("k3d-{name}"), "it is at {current}");
 
     let container = docker.container(&server)?;
+    ensure!(
+        container.label("k3d.cluster.token") == Some(TOKEN),
+        "the cluster has another token"
+    );
+    if write_only {
+        ensure!(
+            !terraform.state_file()?.contains(TOKEN),
+            "the state holds the write-only token"
+        );
+    }
     ensure!(
         container.label("team") == Some("atlas"),
         "the label is not there"

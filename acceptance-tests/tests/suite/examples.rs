@@ -60,6 +60,51 @@ fn without_block(text: &str, head: &str) -> String {
     kept
 }
 
+/// An example with the names, addresses and ports of a sandbox in place of its own.
+fn at_home(sandbox: &Sandbox, text: &str) -> Result<String> {
+    let mut text = text.replace("= \"example", &format!("= \"{}example", sandbox.prefix()));
+    for n in 0..3 {
+        for (theirs, ours) in [
+            (format!("10.{}.0.0/24", 99 + n), sandbox.subnet(n)),
+            (format!("10.{}.128.0/17", 99 + n), sandbox.pods(n)),
+            (format!("10.{}.64.0/18", 99 + n), sandbox.services(n)),
+        ] {
+            text = text.replace(&theirs, &ours);
+        }
+    }
+    let port = sandbox.port(0)?.to_string();
+    let text = text
+        .replace("10.102.0.0/24", &sandbox.subnet(20))
+        .replace("18080", &port);
+    for theirs in ["10.99.", "10.100.", "10.101.", "10.102."] {
+        ensure!(!text.contains(theirs), "{theirs} is left in\n{text}");
+    }
+    Ok(text)
+}
+
+/// What is looked up must be there when it is planned: look-ups come with a second apply.
+#[test]
+fn every_example_is_applied() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let is_opentofu = Settings::get()?.is_opentofu();
+    let (mut made, mut looked_up) = (String::new(), String::new());
+    for example in examples()? {
+        let text = at_home(&sandbox, &text(&example)?)?;
+        if text.contains("resource \"") {
+            made += &text;
+        } else if !(is_opentofu && text.contains("ephemeral ")) {
+            looked_up += &text;
+        }
+    }
+    terraform.apply(&made)?;
+    terraform.apply(&(made + &looked_up))?;
+    let pods = terraform.output("us_pods")?;
+    ensure!(pods.is_string(), "the function gave {pods}");
+    terraform.destroy()?;
+    Ok(())
+}
+
 #[test]
 fn every_example_is_valid() -> Result<()> {
     let sandbox = Sandbox::open()?;

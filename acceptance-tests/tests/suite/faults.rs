@@ -97,11 +97,30 @@ fn behind_proxy(sandbox: &Sandbox) -> Result<(Terraform, FaultProxy)> {
     Ok((terraform, proxy))
 }
 
+/// The cluster on a subnet that Docker chooses.
+fn anywhere(sandbox: &Sandbox, agents: u32) -> String {
+    let config = Cluster::new(sandbox, "f", 0)
+        .with(format!("agents = {agents}"))
+        .hcl();
+    let lines = config.lines().filter(|line| !line.contains("subnet ="));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn any_call_may_fail_and_the_next_apply_goes_on() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let (terraform, proxy) = behind_proxy(&sandbox)?;
-    let config = config(&sandbox);
+    let config = anywhere(&sandbox, 1);
+    let address = "atlas_k3d_cluster.f";
+    // The network that was only made to learn of a free subnet stays behind, and nobody knows of it.
+    proxy.fault_at(1, Pattern::of("DELETE", "/networks/*"), Fault::Refuse);
+    let finished = terraform.apply_only(&config)?;
+    ensure!(
+        proxy.is_spent() && finished.code == Some(1),
+        "the network was not probed\n{finished}"
+    );
+    proxy.heal();
+    terraform.forget(address)?;
     // One apply after another, each a step farther than the one before.
     let faults = [
         (Pattern::of("POST", "/networks/create"), Fault::CutAfter),
@@ -129,6 +148,40 @@ fn any_call_may_fail_and_the_next_apply_goes_on() -> Result<()> {
     terraform.apply(&config)?;
     let kubectl = Kubectl::in_cluster(&sandbox.name("f"));
     eventually(Duration::from_secs(1), || kubectl.nodes())?;
+    let subnet = terraform.attributes(address)?["subnet"].clone();
+    let network = sandbox
+        .docker()
+        .network(&format!("k3d-{}", sandbox.name("f")))?;
+    let network = network.context("the cluster has no network")?;
+    ensure!(
+        network["IPAM"]["Config"][0]["Subnet"] == subnet,
+        "the state says {subnet}: {network}"
+    );
+    let fixed = network["Labels"]["k3d.x.atlas.probe"].is_null();
+    ensure!(
+        fixed,
+        "nodes are on a network that was only a probe: {network}"
+    );
+
+    // A node whose files never came is not started without them.
+    proxy.fault_at(
+        1,
+        Pattern::of("PUT", "/containers/*/archive"),
+        Fault::CutBefore,
+    );
+    let more = anywhere(&sandbox, 2);
+    let finished = terraform.apply_only(&more)?;
+    ensure!(
+        proxy.is_spent() && finished.code == Some(1),
+        "no upload was cut\n{finished}"
+    );
+    proxy.heal();
+    terraform
+        .apply(&more)
+        .with_context(|| format!("after an upload that was cut:\n{finished}"))?;
+    let name = sandbox.name("f");
+    let nodes = ["server-0", "agent-0", "agent-1"].map(|ending| format!("k3d-{name}-{ending}"));
+    kubectl.expect_ready(&nodes)?;
 
     // The way down is no different.
     for (pattern, fault) in [
@@ -167,6 +220,50 @@ fn an_answer_that_never_came_is_not_a_second_network() -> Result<()> {
         terraform.destroy()?;
     }
     Ok(())
+}
+
+#[test]
+fn what_a_cut_connection_may_have_made_is_remembered() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, proxy) = behind_proxy(&sandbox)?;
+    let network = format!(
+        "resource \"atlas_network\" \"n\" {{\n  name   = \"{}\"\n  subnet = \"{}\"\n}}\n",
+        sandbox.name("net"),
+        sandbox.subnet(0)
+    );
+    for (config, call) in [
+        (network, "/networks/create"),
+        (config(&sandbox), "/containers/create"),
+    ] {
+        proxy.fault_at(1, Pattern::of("POST", call), Fault::CutAfter);
+        let finished = terraform.apply_only(&config)?;
+        ensure!(
+            proxy.is_spent() && finished.code == Some(1),
+            "{call} was not cut\n{finished}"
+        );
+        proxy.heal();
+        let made = sandbox.docker().objects(&sandbox.prefix())?;
+        ensure!(!made.is_empty(), "{call} made nothing\n{finished}");
+        // Without an apply in between: what was made must be in the state.
+        terraform
+            .destroy()
+            .with_context(|| format!("{call} was cut:\n{finished}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_node_that_ends_instead_of_becoming_ready_is_named_with_its_last_lines() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let odd = "k3s {\n    extra_server_args = [\"--no-such-flag\"]\n  }";
+    let said = terraform.expect_apply_error(&Cluster::new(&sandbox, "f", 0).with(odd).hcl())?;
+    said.expect(&[
+        &server(&sandbox),
+        "flag provided but not defined",
+        "no-such-flag",
+    ])?;
+    terraform.destroy().map(drop)
 }
 
 #[test]

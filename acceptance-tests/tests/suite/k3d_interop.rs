@@ -1,6 +1,6 @@
 //! Terraform and the k3d command line take turns on one cluster.
 
-use acceptance_tests::{Cluster, K3dVersion, Kubectl, Sandbox};
+use acceptance_tests::{Cluster, Docker, K3dVersion, Kubectl, Sandbox, Settings};
 use anyhow::{Context, Result, ensure};
 
 /// k3d looks for the cluster in the default kubeconfig, which Atlas leaves alone unless it is asked to
@@ -71,14 +71,31 @@ fn k3d_leads_what_terraform_made(version: K3dVersion) -> Result<()> {
     Ok(())
 }
 
+/// The load balancer's image under another name, which goes when this does.
+struct OtherImage(String);
+
+impl OtherImage {
+    fn tag(sandbox: &Sandbox) -> Result<Self> {
+        let name = format!("{}balancer:other", sandbox.prefix());
+        let image = &Settings::get()?.loadbalancer_image;
+        sandbox.docker().run(&["tag", image, &name])?;
+        Ok(Self(name))
+    }
+}
+
+impl Drop for OtherImage {
+    fn drop(&mut self) {
+        drop(Docker::new().run(&["rmi", "--force", &self.0]));
+    }
+}
+
 #[test]
 fn terraform_takes_over_what_k3d_made() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let (terraform, k3d, docker) = (
-        sandbox.terraform()?,
-        sandbox.k3d(K3dVersion::V5_8_3)?,
-        sandbox.docker(),
-    );
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    // Theirs has another load balancer than Atlas would choose, and keeps it.
+    let image = OtherImage::tag(&sandbox)?;
+    let k3d = sandbox.k3d(K3dVersion::V5_8_3)?.loadbalancer(&image.0);
     let (name, port) = (sandbox.name("theirs"), sandbox.port(0)?);
     let published = format!("127.0.0.1:{port}:30080@loadbalancer");
     k3d.create(&name, &["--agents", "1", "--port", &published])?;
@@ -110,6 +127,15 @@ data \"atlas_k3d_cluster\" \"found\" {{
     ensure!(
         found["nodes"] == managed["nodes"],
         "the data source sees {found}, the resource {managed}"
+    );
+
+    let balancer = docker.container(&format!("k3d-{name}-serverlb"))?;
+    ensure!(
+        balancer
+            .at("/Config/Image")
+            .and_then(|image| image.as_str())
+            == Some(image.0.as_str()),
+        "the load balancer was replaced"
     );
 
     // From here on it is Terraform's: changed in place, and removed without a trace.

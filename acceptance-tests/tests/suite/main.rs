@@ -11,6 +11,7 @@ mod faults;
 mod k3d_contract;
 mod k3d_interop;
 mod network;
+mod peer;
 mod playbook;
 mod proxy;
 mod scripts;

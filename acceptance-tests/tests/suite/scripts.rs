@@ -3,8 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acceptance_tests::{Finished, Run, Sandbox};
-use anyhow::{Result, ensure};
+use acceptance_tests::{Finished, Playbook, Run, Sandbox, Settings};
+use anyhow::{Context, Result, ensure};
+
+/// What Terraform and Ansible both make.
+const SHARED: &[&str] = &["--tags", "docker_host,k3d,load_balancer,network_bridge"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -20,6 +23,62 @@ fn with_library(sandbox: &Sandbox, lines: &str) -> Result<Finished> {
         .env("ATLAS_STATE_DIR", sandbox.path("state"))
         .limit(Duration::from_secs(30))
         .finish()
+}
+
+/// The world of `make world`, in a sandbox: applied by its scripts, found as declared by the playbook,
+/// forgotten by Terraform as when an apply is killed, and taken away by `make down` nonetheless.
+#[test]
+fn the_world_that_terraform_made_is_the_playbooks_and_goes_down_by_its_names() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let playbook = Playbook::new(&sandbox)?;
+    let settings = Settings::get()?;
+    let provider = settings.provider.parent().context("no folder")?;
+    let script = |lines: &str| -> Result<Finished> {
+        let script = format!(
+            "set -euo pipefail\nsource scripts/lib.sh\nsource scripts/provider.sh\n{lines}\n"
+        );
+        let run = Run::new("bash").args(["-c", &script]);
+        in_world(run, &sandbox, &playbook, provider).succeed()
+    };
+    let applied = script("use_provider\nworld_apply")?;
+    for name in playbook.clusters() {
+        let kubectl = playbook.kubectl(name);
+        kubectl.expect_ready(&[format!("k3d-{name}-server-0")])?;
+        ensure!(applied.stdout.contains(name), "{applied}");
+    }
+    let again = script("use_provider\nworld_apply")?;
+    ensure!(
+        again.stdout.contains("No changes")
+            || again.stdout.contains("0 added, 0 changed, 0 destroyed"),
+        "{again}"
+    );
+    playbook.expect_unchanged("site.yml", SHARED)?;
+    playbook.expect_unchanged("site.yml", &[SHARED, &["--check", "--diff"]].concat())?;
+
+    std::fs::remove_file(playbook.state().join("world.tfstate"))?;
+    let down = in_world(Run::new("scripts/down.sh"), &sandbox, &playbook, provider).succeed()?;
+    let left = sandbox.docker().objects(&sandbox.prefix())?;
+    ensure!(left.is_empty(), "left is\n{left}\n{down}");
+    ensure!(!playbook.state().exists(), "the state is left\n{down}");
+    Ok(())
+}
+
+/// A script with this sandbox's world, and the provider under test.
+fn in_world(run: Run, sandbox: &Sandbox, playbook: &Playbook, provider: &Path) -> Run {
+    let settings = Settings::get();
+    let run = match settings {
+        Ok(settings) => run
+            .env("ATLAS_NODE_IMAGE", &settings.node_image)
+            .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
+            .env("ATLAS_TERRAFORM", &settings.terraform),
+        Err(_) => run,
+    };
+    run.dir(&repository())
+        .env("ATLAS_CACHE_DIR", sandbox.path("cache"))
+        .env("ATLAS_STATE_DIR", playbook.state())
+        .env("ATLAS_PROVIDER_DIR", provider)
+        .env("ATLAS_WORLD", playbook.world())
+        .limit(Duration::from_secs(240))
 }
 
 #[test]

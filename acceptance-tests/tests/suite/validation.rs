@@ -233,6 +233,32 @@ fn what_the_machine_has_already_is_refused_at_the_line() -> Result<()> {
         )?;
     }
 
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let taken = socket.local_addr()?.port();
+    let block = format!(
+        "port {{\n    host_port = {taken}\n    container_port = 53\n    protocol = \"udp\"\n  }}"
+    );
+    terraform
+        .expect_plan_error(&Cluster::new(&sandbox, "v", 0).with(block).hcl())?
+        .expect_at(&format!("host_port = {taken}"), &["taken"])?;
+
+    // A network by name: its subnet counts as the nodes'; one that there is not is told at the line.
+    let on_network = |network: &str, pods: &str| {
+        format!(
+            "resource \"atlas_k3d_cluster\" \"v\" {{\n  name = \"{}\"\n  network = \"{network}\"\n  \
+             cluster_cidr = \"{pods}\"\n  service_cidr = \"{}\"\n}}\n",
+            sandbox.name("v"),
+            sandbox.services(0),
+        )
+    };
+    terraform
+        .expect_plan_error(&on_network(&other, &sandbox.subnet(3)))?
+        .expect_at("cluster_cidr", &[&sandbox.subnet(3), &other, "overlap"])?;
+    let nowhere = sandbox.name("nowhere");
+    terraform
+        .expect_apply_error(&on_network(&nowhere, &sandbox.pods(0)))?
+        .expect_at("network = ", &[&nowhere, "atlas_network"])?;
+
     let made = docker.objects(&sandbox.prefix())?;
     ensure!(
         made.containers.is_empty() && made.networks.len() == 1,
@@ -299,7 +325,7 @@ fn a_missing_image_is_told_before_anything_is_made() -> Result<()> {
         .hcl();
     terraform
         .expect_apply_error(&config)?
-        .expect(&[image, "pull"])?;
+        .expect_at("image =", &[image, "pull"])?;
     let made = sandbox.docker().objects(&sandbox.prefix())?;
     ensure!(made.is_empty(), "made nonetheless\n{made}");
     Ok(())

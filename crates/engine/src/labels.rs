@@ -65,6 +65,9 @@ pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
 /// members' nodes; this is for when none of them is left.
 pub const ATLAS_BRIDGE_MEMBERS: &str = "k3d.x.atlas.bridge.members";
 
+/// On the same: whether it was made with names.
+pub const ATLAS_BRIDGE_DNS: &str = "k3d.x.atlas.bridge.dns";
+
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs

@@ -168,7 +168,8 @@ pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
         let on_it = clusters_of(&attached).contains(cluster)
             || members(cx, name, &network, &attached)
                 .await?
-                .contains(cluster);
+                .iter()
+                .any(|member| member == cluster);
         if !on_it {
             continue;
         }
@@ -265,6 +266,10 @@ async fn create_network(cx: &Context, spec: &Spec) -> Result<()> {
             (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
             (labels::ATLAS_BRIDGE, &spec.name),
             (labels::ATLAS_BRIDGE_MEMBERS, &members),
+            (
+                labels::ATLAS_BRIDGE_DNS,
+                if spec.dns { "true" } else { "false" },
+            ),
         ]),
     };
     let work = cx.docker.create_network(&request);
@@ -299,17 +304,23 @@ async fn set_routes(
 async fn leave(cx: &Context, bridge: &str, node: &str, running: bool) -> Result<()> {
     let work = async {
         let path = script::path(bridge);
-        if running {
-            let undo = format!("[ ! -x {path} ] || {path} down; rm -f {path}");
-            cx.docker.exec(node, &["sh", "-c", &undo]).await?;
+        let undo = format!("[ ! -x {path} ] || {path} down; rm -f {path}");
+        let undone = if running {
+            let done = cx.docker.exec(node, &["sh", "-c", &undo]).await;
+            let went = done.is_ok();
+            unless_passing(node, done.map(drop))?;
+            went
         } else {
+            false
+        };
+        if !undone {
             // A file cannot be removed from a stopped container; one that does nothing can be put.
             let nothing = File {
                 path,
                 content: b"#!/bin/sh\nexit 0\n".into(),
                 mode: 0o744,
             };
-            cx.docker.put_files(node, &[nothing]).await?;
+            unless_passing(node, cx.docker.put_files(node, &[nothing]).await)?;
         }
         cx.docker.detach(&network_name(bridge), node).await
     };

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
@@ -17,8 +18,11 @@ use crate::labels;
 /// The ConfigMap that CoreDNS reads additions from.
 pub(super) const CUSTOM_DNS: &str = "coredns-custom";
 
-/// How long a cluster may take to answer before it counts as one that does not.
-pub(super) const PATIENCE: &str = "--request-timeout=10s";
+/// How long a cluster may take to answer one question.
+pub(super) const PATIENCE: &str = "--request-timeout=8s";
+/// How long it may take to answer all that is asked before it counts as one that does not: kubectl asks
+/// again by itself.
+const ANSWERS: Duration = Duration::from_secs(12);
 
 /// A node as the bridge sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,9 +72,11 @@ pub struct Observed {
     pub network: Option<DockerNetwork>,
     /// Those that were asked for, those that are on the network, and those that should be.
     pub clusters: BTreeMap<String, ClusterView>,
-    /// The clusters that its nodes, or its network, name as members. One that was made anew is among
-    /// them before it is on the network again.
-    pub recorded: BTreeSet<String>,
+    /// The clusters that its nodes, or its network, name as members, in the order in which they were
+    /// declared. One that was made anew is among them before it is on the network again.
+    pub recorded: Vec<String>,
+    /// Whether no member is left that could tell whether there are names, and the bridge was made with them.
+    pub(super) names_pending: bool,
     /// The clusters on each other bridge.
     pub others: BTreeMap<String, BTreeSet<String>>,
 }
@@ -85,17 +91,23 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
     let transit = network_name(bridge);
     let network = cx.docker.network(&transit).await?;
     let mut names: BTreeSet<String> = clusters.iter().cloned().collect();
-    let mut recorded = BTreeSet::new();
+    let (mut recorded, mut names_pending) = (Vec::new(), false);
     if let Some(network) = &network {
         let attached = cx.docker.containers_on(&transit).await?;
-        recorded = members(cx, bridge, network, &attached).await?;
+        let on_nodes = told_on(cx, bridge, &attached).await?;
+        names_pending = on_nodes.is_empty()
+            && network
+                .labels
+                .get(labels::ATLAS_BRIDGE_DNS)
+                .is_some_and(|dns| dns == "true");
+        recorded = or_of_network(on_nodes, network);
         names.extend(clusters_of(&attached));
         names.extend(recorded.iter().cloned());
     }
     let views = names.iter().map(|name| async move {
         let found = k3d::observe(cx, name).await?;
         Ok::<_, crate::Error>(match found {
-            Some(found) => cluster(cx, bridge, &found)
+            Some(found) => Box::pin(cluster(cx, bridge, &found))
                 .await?
                 .map(|view| (name.clone(), view)),
             None => None,
@@ -114,6 +126,7 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
         network,
         clusters,
         recorded,
+        names_pending,
         others,
     })
 }
@@ -131,21 +144,39 @@ pub(super) async fn members(
     bridge: &str,
     network: &DockerNetwork,
     attached: &[Node],
-) -> Result<BTreeSet<String>> {
+) -> Result<Vec<String>> {
+    let on_nodes = told_on(cx, bridge, attached).await?;
+    Ok(or_of_network(on_nodes, network))
+}
+
+async fn told_on(cx: &Context, bridge: &str, attached: &[Node]) -> Result<Vec<String>> {
     let path = script::path(bridge);
     let scripts = attached
         .iter()
         .map(|node| cx.docker.get_file(&node.name, &path));
-    let mut found = BTreeSet::new();
-    for content in try_join_all(scripts).await?.into_iter().flatten() {
-        found.extend(script::members(&String::from_utf8_lossy(&content)).unwrap_or_default());
-    }
-    if found.is_empty() {
-        let label = network.labels.get(labels::ATLAS_BRIDGE_MEMBERS);
-        let names = label.map(String::as_str).unwrap_or_default().split(',');
-        found.extend(names.filter(|name| !name.is_empty()).map(str::to_owned));
+    let scripts = try_join_all(scripts).await?.into_iter().flatten();
+    let on_nodes = scripts
+        .filter_map(|content| script::members(&String::from_utf8_lossy(&content)))
+        .flatten();
+    let mut found: Vec<String> = Vec::new();
+    for name in on_nodes {
+        if !found.contains(&name) {
+            found.push(name);
+        }
     }
     Ok(found)
+}
+
+fn or_of_network(told: Vec<String>, network: &DockerNetwork) -> Vec<String> {
+    if !told.is_empty() {
+        return told;
+    }
+    let label = network.labels.get(labels::ATLAS_BRIDGE_MEMBERS);
+    let names = label.map(String::as_str).unwrap_or_default().split(',');
+    names
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Option<ClusterView>> {
@@ -240,14 +271,19 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
             "json",
         ],
     );
-    let (nodes, dns, custom) = match tokio::try_join!(nodes, dns, custom) {
-        Ok(answers) => answers,
+    let all = async { tokio::try_join!(nodes, dns, custom) };
+    let (nodes, dns, custom) = match tokio::time::timeout(ANSWERS, Box::pin(all)).await {
+        Ok(Ok(answers)) => answers,
+        Err(_) => {
+            tracing::warn!("the Kubernetes API of {server} takes too long to answer");
+            return Ok(Kubernetes::default());
+        }
         // One sick cluster must not keep the others from being planned, or itself from being destroyed.
-        Err(error) if is_passing(&error) => {
+        Ok(Err(error)) if is_passing(&error) => {
             tracing::warn!("the Kubernetes API of {server} does not answer: {error}");
             return Ok(Kubernetes::default());
         }
-        Err(error) => return Err(error),
+        Ok(Err(error)) => return Err(error),
     };
     let pods = nodes.lines().filter_map(|line| {
         let (name, net) = line.split_once(' ')?;

@@ -108,11 +108,12 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         Some(network) if network.subnet != Some(spec.subnet) => plan.replace.push("subnet"),
         Some(_) => {}
     }
-    let wanted: BTreeSet<&str> = spec
+    let declared: Vec<&str> = spec
         .members
         .iter()
         .map(|member| member.cluster.as_str())
         .collect();
+    let wanted: BTreeSet<&str> = declared.iter().copied().collect();
     let members: BTreeMap<&String, &ClusterView> = observed
         .clusters
         .iter()
@@ -135,9 +136,9 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         }
         for node in &view.nodes {
             let routes = routes(name, view, &members, &addresses);
-            let script = routes.script(&spec.name, &wanted);
+            let script = routes.script(&spec.name, &declared);
             let knows_members = node.script.as_deref().and_then(script::members)
-                == Some(wanted.iter().map(|&name| name.to_owned()).collect());
+                == Some(declared.iter().map(|&name| name.to_owned()).collect());
             let set = (blind && knows_members)
                 || (node.script.as_ref() == Some(&script)
                     && (!node.running || routes.are_set(&node.table)));
@@ -452,7 +453,7 @@ mod tests {
         let mut world = done(observed());
         let anew = view("eu", "10.46.0.0/16", "10.47.0.0/16");
         world.clusters.insert("eu".into(), anew);
-        world.recorded = BTreeSet::from(["us".to_owned(), "eu".to_owned()]);
+        world.recorded = vec!["us".to_owned(), "eu".to_owned()];
         let found = super::super::spec_of("world", &world).unwrap();
         assert_eq!(found.members.len(), 2);
         let steps = plan(&spec(), &world).unwrap().steps;
@@ -460,6 +461,26 @@ mod tests {
             |step| matches!(step, Step::Attach { node, .. } if node.starts_with("k3d-eu-")),
         );
         assert_eq!(attached.count(), 2, "{steps:?}");
+    }
+
+    #[test]
+    fn a_member_that_is_gone_for_the_moment_is_not_forgotten() {
+        let mut world = done(observed());
+        world.clusters.remove("eu");
+        world.recorded = vec!["us".to_owned(), "eu".to_owned()];
+        let found = super::super::spec_of("world", &world).unwrap();
+        let names: Vec<_> = found
+            .members
+            .iter()
+            .map(|one| one.cluster.as_str())
+            .collect();
+        assert_eq!(names, ["us", "eu"]);
+        let steps = plan(&found, &world).unwrap().steps;
+        for step in &steps {
+            if let Step::Route { script, .. } = step {
+                assert_eq!(script::members(script).unwrap(), ["us", "eu"]);
+            }
+        }
     }
 
     #[test]

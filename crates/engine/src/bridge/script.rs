@@ -14,8 +14,8 @@ pub(super) fn path(bridge: &str) -> String {
 /// How the line begins that names the members.
 const MEMBERS: &str = "# Members: ";
 
-/// The members that a node's script names.
-pub(super) fn members(script: &str) -> Option<BTreeSet<String>> {
+/// The members that a node's script names, in the order in which they were declared.
+pub(super) fn members(script: &str) -> Option<Vec<String>> {
     let line = script.lines().find_map(|line| line.strip_prefix(MEMBERS))?;
     Some(line.split_whitespace().map(str::to_owned).collect())
 }
@@ -34,7 +34,7 @@ pub(super) struct Routes {
 impl Routes {
     /// The script. Run without an argument it sets everything, with `down` it takes it back; both may
     /// be repeated.
-    pub(super) fn script(&self, bridge: &str, members: &BTreeSet<&str>) -> String {
+    pub(super) fn script(&self, bridge: &str, members: &[&str]) -> String {
         let mut up = String::new();
         let mut down = String::new();
         if let Some(gateway) = self.gateway {
@@ -52,7 +52,6 @@ impl Routes {
             );
             let _ = writeln!(down, "  iptables -w -t nat -D {rule} 2>/dev/null || :");
         }
-        let members: Vec<&str> = members.iter().copied().collect();
         let members = members.join(" ");
         format!(
             "#!/bin/sh\n{MEMBERS}{members}\n# Routes of the bridge {bridge}. Runs at every start of the node; a route that \
@@ -121,9 +120,8 @@ mod tests {
 
     #[test]
     fn the_script_sets_and_takes_back() {
-        let script = routes().script("world", &BTreeSet::from(["us", "eu"]));
-        let members = members(&script).unwrap();
-        assert_eq!(members, BTreeSet::from(["eu".to_owned(), "us".to_owned()]));
+        let script = routes().script("world", &["us", "eu"]);
+        assert_eq!(members(&script).unwrap(), ["us", "eu"]);
         for part in [
             "ip route replace default via 172.20.0.1",
             "ip route replace 10.46.0.0/24 via 172.31.0.4",

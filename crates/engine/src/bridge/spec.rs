@@ -103,26 +103,35 @@ impl Spec {
     }
 }
 
-/// The specification that an existing bridge follows. `None` where its network is gone.
+/// The specification that an existing bridge follows: the members as they were declared, those that do not
+/// exist at the moment too, then others that are on its network. `None` where its network is gone.
 pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
     let network = observed.network.as_ref()?;
-    let members = observed.clusters.iter().filter(|(name, view)| {
-        observed.recorded.contains(*name) || view.nodes.iter().any(|node| node.attached)
+    let on_it = observed.clusters.iter().filter(|(name, view)| {
+        !observed.recorded.contains(name) && view.nodes.iter().any(|node| node.attached)
     });
+    let members = observed
+        .recorded
+        .iter()
+        .chain(on_it.map(|(cluster, _)| cluster));
     Some(Spec {
         name: name.to_owned(),
         subnet: network.subnet?,
         members: members
-            .map(|(cluster, view)| Member {
-                cluster: cluster.clone(),
-                cluster_cidr: Some(view.cluster_cidr),
-                service_cidr: Some(view.service_cidr),
+            .map(|cluster| {
+                let view = observed.clusters.get(cluster);
+                Member {
+                    cluster: cluster.clone(),
+                    cluster_cidr: view.map(|view| view.cluster_cidr),
+                    service_cidr: view.map(|view| view.service_cidr),
+                }
             })
             .collect(),
-        dns: observed
-            .clusters
-            .values()
-            .any(|view| view.stub_zones.is_some()),
+        dns: observed.names_pending
+            || observed
+                .clusters
+                .values()
+                .any(|view| view.stub_zones.is_some()),
     })
 }
 

@@ -1,0 +1,72 @@
+//! The same tiny provider on two frameworks: tfplugin, and tf-provider, the only other one in Rust.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::command::Run;
+use crate::settings::workspace;
+
+/// A build from nothing on two cores takes about two minutes.
+const LIMIT: Duration = Duration::from_secs(900);
+const NAME: &str = "terraform-provider-null";
+
+/// The binaries, both called `terraform-provider-null`, each in a folder of its own.
+#[derive(Debug, Clone)]
+pub struct Peers {
+    /// On tfplugin.
+    pub ours: PathBuf,
+    /// On tf-provider.
+    pub theirs: PathBuf,
+}
+
+impl Peers {
+    /// Builds both in release mode.
+    pub fn build() -> Result<Self> {
+        let peer = workspace().join("acceptance-tests/peer/Cargo.toml");
+        let here = workspace().join("Cargo.toml");
+        let protoc = built(cargo(&peer, &["--package", "protoc"]), "protoc")?;
+        let theirs = cargo(&peer, &["--package", NAME, "--release"]).env("PROTOC", protoc);
+        let ours = cargo(
+            &here,
+            &["--package", "tfplugin", "--example", NAME, "--release"],
+        );
+        Ok(Self {
+            ours: built(ours, NAME)?,
+            theirs: built(theirs, NAME)?,
+        })
+    }
+}
+
+fn cargo(manifest: &Path, arguments: &[&str]) -> Run {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let format = ["--message-format", "json-render-diagnostics"];
+    let folder = if manifest.starts_with(workspace().join("acceptance-tests")) {
+        "target/peer"
+    } else {
+        "target"
+    };
+    Run::new(cargo)
+        .args(["build", "--locked", "--target-dir"])
+        .arg(workspace().join(folder))
+        .arg("--manifest-path")
+        .arg(manifest)
+        .args(arguments)
+        .args(format)
+        .limit(LIMIT)
+}
+
+fn built(run: Run, name: &str) -> Result<PathBuf> {
+    let finished = run.succeed()?;
+    let messages = finished
+        .stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut files =
+        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    files
+        .find(|file| file.file_name().is_some_and(|found| found == name))
+        .with_context(|| format!("cargo built no {name}\n{finished}"))
+}
