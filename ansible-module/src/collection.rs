@@ -136,7 +136,29 @@ if __name__ == "__main__":
 }
 
 fn yaml(value: &Value) -> String {
-    serde_yaml_ng::to_string(value).unwrap_or_default()
+    serde_yaml_ng::to_string(&as_yaml(value)).unwrap_or_default()
+}
+
+/// By hand, because `serde_json` gives its numbers to other formats as maps when any crate of the build asks
+/// it for arbitrary precision.
+fn as_yaml(value: &Value) -> serde_yaml_ng::Value {
+    match value {
+        Value::Null => serde_yaml_ng::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => number.into(),
+            (None, Some(number)) => number.into(),
+            (None, None) => number.to_string().into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(values) => values.iter().map(as_yaml).collect::<Vec<_>>().into(),
+        Value::Object(values) => serde_yaml_ng::Mapping::from_iter(
+            values
+                .iter()
+                .map(|(key, value)| (key.as_str().into(), as_yaml(value))),
+        )
+        .into(),
+    }
 }
 
 fn documentation(module: &Module, spec: &Spec) -> Value {
