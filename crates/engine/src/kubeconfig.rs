@@ -129,8 +129,10 @@ impl Kubeconfig {
     }
 
     /// Takes over all entries of `other`, replacing those of the same name. The current context
-    /// changes where `switch` says so or there is none.
+    /// changes where `switch` says so, and in a file that had no context at all. A file whose current
+    /// context was removed waits for its user's choice, as it does after kubectl removed it.
     fn merge(&mut self, other: &Self, switch: bool) {
+        let first = self.contexts.is_empty() && self.current_context.is_empty();
         for (mine, theirs) in [
             (&mut self.clusters, &other.clusters),
             (&mut self.users, &other.users),
@@ -146,7 +148,7 @@ impl Kubeconfig {
                 }
             }
         }
-        if switch || self.current_context.is_empty() {
+        if switch || first {
             self.current_context.clone_from(&other.current_context);
         }
     }
@@ -379,6 +381,17 @@ mod tests {
         assert!(!fs::read_to_string(&path).unwrap().contains("k3d-two"));
         remove_from(&path, "one").unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn removing_the_current_cluster_changes_nothing_for_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        merge_into(&path, &config("one"), true).unwrap();
+        merge_into(&path, &config("two"), true).unwrap();
+        remove_from(&path, "two").unwrap();
+        assert!(is_merged(&path, &config("one"), false).unwrap());
+        assert!(!is_merged(&path, &config("one"), true).unwrap());
     }
 
     #[test]
