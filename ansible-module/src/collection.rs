@@ -152,12 +152,11 @@ fn as_yaml(value: &Value) -> serde_yaml_ng::Value {
         },
         Value::String(text) => text.as_str().into(),
         Value::Array(values) => values.iter().map(as_yaml).collect::<Vec<_>>().into(),
-        Value::Object(values) => serde_yaml_ng::Mapping::from_iter(
-            values
-                .iter()
-                .map(|(key, value)| (key.as_str().into(), as_yaml(value))),
-        )
-        .into(),
+        Value::Object(values) => {
+            let entries = values.iter();
+            let entries = entries.map(|(key, value)| (key.as_str().into(), as_yaml(value)));
+            entries.collect::<serde_yaml_ng::Mapping>().into()
+        }
     }
 }
 
