@@ -105,12 +105,14 @@ pub enum Error {
     },
 
     /// A node's container ended or reported a fatal error.
-    #[error("node {node} {reason}. Its last log lines:\n{log}")]
+    #[error("node {node} {reason}{hint}. Its last log lines:\n{log}")]
     NodeFailed {
         /// The container's name.
         node: String,
         /// What happened to it.
         reason: String,
+        /// What to do about it, starting with ": ", or empty.
+        hint: &'static str,
         /// The last lines of its log.
         log: String,
     },
