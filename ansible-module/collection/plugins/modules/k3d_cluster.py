@@ -139,7 +139,7 @@ options:
         elements: str
   env:
     description:
-    - Environment of nodes. Values are compared and never shown in a diff.
+    - Environment of nodes. Values are compared and never shown.
     type: list
     elements: dict
     suboptions:
