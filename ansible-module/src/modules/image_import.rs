@@ -29,7 +29,7 @@ pub(super) fn module() -> Module {
 ",
             returns: &[(
                 "images",
-                "list",
+                "list of str",
                 "The names by which pods ask for the images.",
             )],
         },

@@ -40,7 +40,7 @@ pub(super) fn module() -> Module {
 ",
             returns: &[
                 ("cluster", "dict", "The cluster as it is."),
-                ("ports", "list", "All ports that it publishes."),
+                ("ports", "list of dict", "All ports that it publishes."),
             ],
         },
         spec: options,
