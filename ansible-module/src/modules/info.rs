@@ -38,7 +38,7 @@ pub(super) fn clusters() -> Module {
 ",
             returns: &[(
                 "clusters",
-                "list",
+                "list of dict",
                 "Clusters as they are, with the attributes of the Terraform data source atlas_k3d_cluster.",
             )],
         },
@@ -75,7 +75,7 @@ pub(super) fn networks() -> Module {
 ",
             returns: &[(
                 "networks",
-                "list",
+                "list of dict",
                 "Networks as they are, with the attributes of the Terraform resource atlas_network.",
             )],
         },
@@ -114,7 +114,7 @@ pub(super) fn bridges() -> Module {
 ",
             returns: &[(
                 "bridges",
-                "list",
+                "list of dict",
                 "Bridges as they are, with the attributes of the Terraform resource atlas_network_bridge.",
             )],
         },

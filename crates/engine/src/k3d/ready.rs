@@ -74,32 +74,5 @@ async fn follow(cx: &Context, role: Role, name: &str) -> Result<()> {
 
 async fn failed(cx: &Context, name: &str, reason: String) -> Error {
     let log = cx.docker.last_lines(name).await;
-    Error::NodeFailed {
-        node: name.to_owned(),
-        reason,
-        hint: hint(&log),
-        log,
-    }
-}
-
-/// What a person can do where the kernel's limit is the reason. Every node holds some ten inotify instances,
-/// all nodes together those of one user, and Linux gives a user 128.
-fn hint(log: &str) -> &'static str {
-    if log.contains("inotify") && log.contains("too many open files") {
-        ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
-         `sysctl -w fs.inotify.max_user_instances=1024` and apply again"
-    } else {
-        ""
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_kernel_limit_is_told_with_its_remedy() {
-        assert!(hint("inotify_init: too many open files").contains("sysctl -w"));
-        assert_eq!(hint("unable to parse the flag"), "");
-    }
+    Error::node_failed(name, reason, log)
 }
