@@ -153,7 +153,7 @@ fn warn_of_users(call: &Call, found: Option<&DockerNetwork>, changes: &mut Chang
     let mut users: Vec<&str> = found.addresses.keys().map(String::as_str).collect();
     users.sort_unstable();
     changes.warn(format!(
-        "Network {} is in use by {}, which are taken to be removed by an earlier task",
+        "Network {} is in use; what is on it ({}) is taken to be removed by an earlier task",
         found.name,
         users.join(", ")
     ));
