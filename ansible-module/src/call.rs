@@ -121,20 +121,65 @@ fn in_our_words(text: &str) -> String {
         ("k3s.node_labels", "node_labels"),
         ("k3d.disable_load_balancer", "disable_load_balancer"),
         ("the next apply goes on", "the next run goes on"),
+        ("; apply again.", "; run the task again."),
+        ("Raise the timeout if", "Raise wait_timeout if"),
+        ("Import it, choose another name", "Choose another name"),
+        ("(atlas_network, or", "(with the module network, or"),
+        ("Set servers = 1;", "Leave servers out;"),
+        ("Use the attribute ", "Use the option "),
         (
             "; a reference to the cluster resource does that by itself",
             "",
         ),
     ];
-    table.iter().fold(text.to_owned(), |text, (theirs, ours)| {
+    let text = table.iter().fold(text.to_owned(), |text, (theirs, ours)| {
         text.replace(theirs, ours)
-    })
+    });
+    names_alone(&text)
+}
+
+/// `clusters[1].name` as `clusters[1]`: a playbook lists names, where Terraform lists objects.
+fn names_alone(text: &str) -> String {
+    let mut parts = text.split("].name");
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let listed = plain
+            .rsplit_once("clusters[")
+            .is_some_and(|(_, position)| position.chars().all(|c| c.is_ascii_digit()));
+        plain.push_str(if listed { "]" } else { "].name" });
+        plain.push_str(part);
+    }
+    plain
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use atlas_engine::FieldPath;
+    use atlas_engine::{FieldPath, k3d};
+
+    #[test]
+    fn a_refusal_speaks_of_options_and_tasks() {
+        let mut spec = k3d::Spec::new("demo", "node:1", "lb:1");
+        spec.servers = 3;
+        spec.args = vec![k3d::Filtered {
+            value: "--node-label=a=b".to_owned(),
+            filters: Vec::new(),
+            path: FieldPath::of("k3s_args").index(0),
+        }];
+        let msg = failure(&Error::Invalid(k3d::problems(&spec))).msg;
+        assert!(msg.contains("Leave servers out"), "{msg}");
+        assert!(msg.contains("Use the option node_labels"), "{msg}");
+        let late = Error::TimedOut {
+            waiting_for: "x".to_owned(),
+            after: std::time::Duration::from_secs(1),
+            log: String::new(),
+        };
+        let msg = failure(&late).msg;
+        assert!(
+            msg.contains("Raise wait_timeout") && msg.contains("the next run goes on"),
+            "{msg}"
+        );
+    }
 
     #[test]
     fn a_refusal_names_options_as_playbooks_spell_them() {
@@ -145,5 +190,11 @@ mod tests {
             "kube_api.host_port: port 1 is taken. Choose another."
         );
         assert_eq!(failure.fields["problems"][0]["path"], "kube_api.host_port");
+        for (theirs, ours) in [
+            ("clusters[12].name: x", "clusters[12]: x"),
+            ("ports[0].name and ].name", "ports[0].name and ].name"),
+        ] {
+            assert_eq!(in_our_words(theirs), ours);
+        }
     }
 }

@@ -22,6 +22,21 @@ pub(crate) struct Change {
     pub(crate) replaces: bool,
 }
 
+impl Change {
+    /// Its name, with both values where they are short.
+    fn told(&self) -> String {
+        let short = |value: &Value| match value {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(_) | Value::Bool(_) => Some(value.to_string()),
+            _ => None,
+        };
+        match (short(&self.before), short(&self.after)) {
+            (Some(before), Some(after)) => format!("{} ({before}, not {after})", self.name),
+            _ => self.name.clone(),
+        }
+    }
+}
+
 /// Everything that differs, and what is to be done about it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes {
@@ -170,14 +185,15 @@ impl Changes {
 
     /// The refusal to make a thing anew without consent.
     pub(crate) fn refusal(&self) -> Failure {
-        let replace = self.replace();
+        let replacing = self.properties.iter().filter(|change| change.replaces);
+        let told: Vec<String> = replacing.map(Change::told).collect();
         Failure::new(format!(
             "{} must be made anew because of: {}. Set recreate: on_change to allow it (data in it is lost), \
              or ask for what is there.",
             self.title,
-            replace.join(", ")
+            told.join(", ")
         ))
-        .field("replace", json!(replace))
+        .field("replace", json!(self.replace()))
         .field("actions", json!(self.actions))
     }
 }
@@ -220,6 +236,8 @@ mod tests {
                 .after_header
                 .ends_with("(made anew because of image)")
         );
-        assert!(changes.refusal().msg.contains("recreate: on_change"));
+        let msg = changes.refusal().msg;
+        assert!(msg.contains("image (a, not b)"), "{msg}");
+        assert!(msg.contains("recreate: on_change"), "{msg}");
     }
 }

@@ -102,9 +102,9 @@ pub(super) fn view(spec: &Spec) -> Map<String, Value> {
         "node_labels": filtered("label", &spec.node_labels),
         "servers_memory": spec.servers_memory.map(size::render),
         "agents_memory": spec.agents_memory.map(size::render),
-        "disable_load_balancer": !spec.load_balancer,
-        "disable_image_volume": !spec.image_volume,
-        "disable_host_ip_injection": !spec.host_ip_injection,
+        "disable_load_balancer": (!spec.load_balancer).then_some(true),
+        "disable_image_volume": (!spec.image_volume).then_some(true),
+        "disable_host_ip_injection": (!spec.host_ip_injection).then_some(true),
     });
     match said(all) {
         Value::Object(all) => all,

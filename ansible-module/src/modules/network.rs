@@ -145,6 +145,20 @@ fn specify(call: &Call, found: Option<&DockerNetwork>) -> Result<Spec, Failure> 
     Ok(spec)
 }
 
+/// What Docker would refuse in a run, were the containers not gone until then.
+fn warn_of_users(call: &Call, found: Option<&DockerNetwork>, changes: &mut Changes) {
+    let Some(found) = found.filter(|found| call.check && !found.addresses.is_empty()) else {
+        return;
+    };
+    let mut users: Vec<&str> = found.addresses.keys().map(String::as_str).collect();
+    users.sort_unstable();
+    changes.warn(format!(
+        "Network {} is in use; what is on it ({}) is taken to be removed by an earlier task",
+        found.name,
+        users.join(", ")
+    ));
+}
+
 async fn run(call: &Call) -> Result<Answer, Failure> {
     let fail = |error| failure(&error);
     let name = call.params.required("name");
@@ -154,6 +168,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if found.is_some() {
             changes.property("state", "present", "absent");
             changes.action(format!("remove network {name}"));
+            warn_of_users(call, found.as_ref(), &mut changes);
             if !call.check {
                 network::delete(&call.cx, &name).await.map_err(fail)?;
                 return Ok(changes.answer(call, "network", Value::Null));
@@ -198,6 +213,9 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         let path = FieldPath::of("subnet");
         let overlap = network::refuse_overlap(spec.subnet, &name, &path, &others);
         error::refuse(overlap.into_iter().collect()).map_err(|error| failure(&error))?;
+    }
+    if anew {
+        warn_of_users(call, found.as_ref(), &mut changes);
     }
     if !anew || call.check {
         return Ok(changes.answer(call, "network", object(found.as_ref())));

@@ -21,10 +21,11 @@ class NativeModule(ActionBase):
     """What the action plugins of this collection share."""
 
     MODULE = ""
-    _supports_check_mode = True
-    _supports_async = True
 
     def run(self, tmp=None, task_vars=None):
+        # Of the object, not of the class, whose values ansible-core 2.14 overrides.
+        self._supports_check_mode = True
+        self._supports_async = True
         result = super().run(tmp, task_vars)
         del tmp
         task_vars = task_vars or {}
