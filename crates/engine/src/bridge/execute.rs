@@ -322,7 +322,12 @@ async fn leave(cx: &Context, bridge: &str, node: &str, running: bool) -> Result<
             };
             unless_passing(node, cx.docker.put_files(node, &[nothing]).await)?;
         }
-        cx.docker.detach(&network_name(bridge), node).await
+        cx.docker.detach(&network_name(bridge), node).await?;
+        if undone {
+            let settled = cx.docker.exec(node, &["sh", "-c", &script::settle()]).await;
+            unless_passing(node, settled.map(drop))?;
+        }
+        Ok(())
     };
     cx.guard("taking a node off the bridge", work).await
 }

@@ -11,6 +11,17 @@ pub(super) fn path(bridge: &str) -> String {
     format!("/bin/k3d-entrypoint-atlas-bridge-{bridge}.sh")
 }
 
+/// What is left to do on a node that left a bridge: Docker has led its default route where it likes, which the
+/// scripts of other bridges set back; without one, Docker's choice is all that is needed.
+pub(super) fn settle() -> String {
+    format!(
+        "for script in {}; do [ ! -x \"$script\" ] || {{ sh \"$script\"; others=yes; }}; done\n\
+         [ -n \"${{others:-}}\" ] || ! ip route | grep '^default ' | grep -qv metric || \
+         ip route del default metric 1 2>/dev/null || :",
+        path("*")
+    )
+}
+
 /// How the line begins that names the members.
 const MEMBERS: &str = "# Members: ";
 
@@ -38,7 +49,13 @@ impl Routes {
         let mut up = String::new();
         let mut down = String::new();
         if let Some(gateway) = self.gateway {
-            let _ = writeln!(up, "  ip route replace default via {gateway}");
+            // Beside Docker's own and not in its place: Docker adds a default route whenever it attaches or
+            // detaches the node, and fails where it finds one of its own metric (0) that is not its own.
+            let _ = writeln!(
+                up,
+                "  ip route replace default via {gateway} metric 1\n  ip route | grep '^default ' | grep -vF 'via {gateway} ' | \
+                 while read -r other; do ip route del $other; done"
+            );
         }
         for (net, via) in &self.via {
             let _ = writeln!(up, "  ip route replace {net} via {via}");
@@ -64,9 +81,11 @@ impl Routes {
     pub(super) fn are_set(&self, table: &str) -> bool {
         let default = self.gateway.is_none_or(|gateway| {
             let line = format!("default via {gateway} ");
-            table
-                .lines()
-                .any(|found| format!("{found} ").starts_with(&line))
+            let mut found = table.lines().filter(|line| line.starts_with("default "));
+            // The first is the one that is taken.
+            found
+                .next()
+                .is_some_and(|found| format!("{found} ").starts_with(&line))
         });
         default
             && self.via.iter().all(|(net, via)| {
@@ -123,7 +142,7 @@ mod tests {
         let script = routes().script("world", &["us", "eu"]);
         assert_eq!(members(&script).unwrap(), ["us", "eu"]);
         for part in [
-            "ip route replace default via 172.20.0.1",
+            "ip route replace default via 172.20.0.1 metric 1",
             "ip route replace 10.46.0.0/24 via 172.31.0.4",
             "ip route del 10.46.0.0/24 via 172.31.0.4",
             "-I POSTROUTING -s 10.44.0.0/16 -d 10.46.0.0/16 -j ACCEPT",
@@ -146,8 +165,12 @@ mod tests {
 
     #[test]
     fn a_default_route_through_the_transit_network_does_not_count() {
-        let table = "default via 172.31.0.1 dev eth1\n10.46.0.0/24 via 172.31.0.4 dev eth1\n";
-        assert!(!routes().are_set(table));
+        let rest = "10.46.0.0/24 via 172.31.0.4 dev eth1\n";
+        let docker = "default via 172.31.0.1 dev eth1\n";
+        let own = "default via 172.20.0.1 dev eth0 metric 1\n";
+        assert!(!routes().are_set(&format!("{docker}{rest}")));
+        assert!(!routes().are_set(&format!("{docker}{own}{rest}")));
+        assert!(routes().are_set(&format!("{own}{rest}")));
     }
 
     #[test]
