@@ -9,6 +9,7 @@
 //! empty, and nothing is left after a destroy. Errors carry the whole output of the command that
 //! failed, because a test that fails once a month must be understood from its log.
 
+mod aws;
 mod command;
 mod docker;
 mod fault_proxy;
@@ -24,6 +25,7 @@ mod settings;
 mod slot;
 mod terraform;
 
+pub use aws::Aws;
 pub use command::{Finished, Run, Running};
 pub use docker::{Container, Docker, Objects};
 pub use fault_proxy::{Call, Fault, FaultProxy, Pattern};

@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod k3d_contract;
 mod k3d_interop;
+mod localstack;
 mod network;
 mod peer;
 mod playbook;
