@@ -1,9 +1,9 @@
 .DEFAULT_GOAL := help
 # `make test-opentofu` is not part of `make test`: it is the same suite again.
-.PHONY: help world test test-opentofu down setup images docs collection lint
+.PHONY: help world test test-opentofu down setup images docs collection collection-build lint
 
 help: ## Show what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 world: ## Build everything that is missing and bring up the world
 	@scripts/world.sh
@@ -28,6 +28,9 @@ docs: ## Write the provider's documentation from its schemas and examples
 
 collection: ## Write the Ansible collection's stubs from the modules' argument specs
 	@cargo run --quiet -p atlas-ansible -- collection ansible-module/collection
+
+collection-build: ## Build the collection's tarball for this architecture, into target/
+	@scripts/build-collection.sh
 
 lint: ## Format, clippy, and the licences and advisories of dependencies (needs cargo-deny)
 	@cargo fmt --all --check

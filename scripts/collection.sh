@@ -20,3 +20,8 @@ build_collection() {
   ln -sfn "$ATLAS_ROOT/ansible-module/collection" "$ATLAS_STATE/collections/ansible_collections/atlas/world"
   export ANSIBLE_COLLECTIONS_PATH=$ATLAS_STATE/collections:$ATLAS_ANSIBLE/collections
 }
+
+# pack_collection FOLDER : puts the collection's tarball there.
+pack_collection() {
+  "$ATLAS_ANSIBLE/bin/ansible-galaxy" collection build --force --output-path "$1" "$ATLAS_ROOT/ansible-module/collection"
+}

@@ -6,12 +6,17 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/setup/packages.sh
 source "$ATLAS_ROOT/scripts/setup/packages.sh"
+# shellcheck source=scripts/setup/limits.sh
+source "$ATLAS_ROOT/scripts/setup/limits.sh"
 # shellcheck source=scripts/ansible.sh
 source "$ATLAS_ROOT/scripts/ansible.sh"
+# shellcheck source=scripts/collection.sh
+source "$ATLAS_ROOT/scripts/collection.sh"
 # shellcheck source=scripts/kubectl.sh
 source "$ATLAS_ROOT/scripts/kubectl.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
+ensure_watches
 say "Images"
 images=$(ATLAS_IMAGES=${ATLAS_IMAGES:-embedded} "$ATLAS_ROOT/scripts/images.sh")
 while IFS= read -r line; do export "${line?}"; done <<<"$images"
@@ -28,6 +33,7 @@ ensure_kubectl
 say "Ansible"
 ensure_ansible requirements-test.txt
 export ATLAS_ANSIBLE_PYTHON=$ATLAS_ANSIBLE/bin/python
+build_collection
 
 say "Tests"
 cd "$ATLAS_ROOT"
@@ -35,6 +41,7 @@ if [[ ${1:-} != opentofu ]]; then
   cargo fmt --all --check
   step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
   cargo test --workspace --locked --exclude acceptance-tests
+  scripts/check-collection.sh
 fi
 # Mostly waiting for clusters: three at a time keep two cores busy.
 cargo test -p acceptance-tests --locked -- --test-threads="${ATLAS_TEST_THREADS:-3}"

@@ -71,7 +71,9 @@ impl Docker {
             let mut found: Vec<Value> = serde_json::from_str(&finished.stdout)?;
             return Ok(found.pop());
         }
-        if finished.stderr.to_lowercase().contains("no such network") {
+        let said = finished.stderr.to_lowercase();
+        // Docker's words for it have changed.
+        if said.contains("no such network") || said.contains(&format!("network {name} not found")) {
             return Ok(None);
         }
         bail!("{finished}")

@@ -2,13 +2,14 @@
 //!
 //! A test opens a [`Sandbox`]: a name prefix, addresses and ports that no other test has, and a guard
 //! that removes every Docker object of that prefix when the test ends, however it ends. Through it a
-//! test drives real [`Terraform`] (or OpenTofu), the real [`K3d`] command line, [`Docker`] and
+//! test drives real [`Terraform`] (or OpenTofu), real [`Ansible`], the real [`K3d`] command line, [`Docker`] and
 //! [`Kubectl`]; a [`FaultProxy`] on the daemon's socket makes single calls fail.
 //!
 //! Nothing here asserts by itself except what must hold after *every* step: a plan after an apply is
 //! empty, and nothing is left after a destroy. Errors carry the whole output of the command that
 //! failed, because a test that fails once a month must be understood from its log.
 
+mod ansible;
 mod aws;
 mod command;
 mod docker;
@@ -25,6 +26,7 @@ mod settings;
 mod slot;
 mod terraform;
 
+pub use ansible::{Ansible, Played, TaskResult, ansible_program, module_binary};
 pub use aws::Aws;
 pub use command::{Finished, Run, Running};
 pub use docker::{Container, Docker, Objects};

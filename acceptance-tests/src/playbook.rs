@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
+use crate::ansible::playbook_command;
 use crate::command::{Finished, Run};
 use crate::kubectl::Kubectl;
 use crate::sandbox::Sandbox;
@@ -103,26 +104,18 @@ impl Playbook {
     }
 
     fn command(&self, playbook: &str, words: &[&str]) -> Result<Run> {
-        let ansible = std::env::var("ATLAS_ANSIBLE")
-            .context("ATLAS_ANSIBLE names Ansible's virtual environment (`make test` sets it)")?;
-        let settings = Settings::get()?;
         let vars = json!({
             "argocd_git_folder": self.gitops(),
             "argocd_applicationsets": [self.gitops().join("applicationsets/smoke.yaml")],
         });
-        Ok(Run::new(Path::new(&ansible).join("bin/ansible-playbook"))
-            .arg(playbook)
+        Ok(playbook_command(playbook)?
             .args(["--extra-vars", &format!("@{}", self.world().display())])
             .args(["--extra-vars", &vars.to_string()])
             .args(words)
             .dir(&workspace().join("orchestration"))
             .limit(LIMIT)
             .env("ATLAS_STATE", self.state())
-            .env("ATLAS_NODE_IMAGE", &settings.node_image)
-            .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
-            .env("ATLAS_KUBECTL", &settings.kubectl)
-            .env("ANSIBLE_NOCOLOR", "1")
-            .without_env("KUBECONFIG"))
+            .env("ATLAS_KUBECTL", &Settings::get()?.kubectl))
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::ansible::Ansible;
 use crate::docker::Docker;
 use crate::k3d::{K3d, K3dVersion};
 use crate::settings::Settings;
@@ -95,6 +96,11 @@ impl Sandbox {
     /// The same in a folder of this name, for tests that need several states.
     pub fn another_terraform(&self, folder: &str) -> Result<Terraform> {
         Terraform::new(self.path(folder), self.prefix())
+    }
+
+    /// Ansible with the collection under test.
+    pub fn ansible(&self) -> Result<Ansible> {
+        Ansible::new(self.path("ansible"))
     }
 
     /// The k3d command line.

@@ -42,7 +42,7 @@ pub(crate) struct Docs {
     pub(crate) description: &'static [&'static str],
     /// Tasks, as YAML.
     pub(crate) examples: &'static str,
-    /// Name, type and description of what is returned besides the usual.
+    /// Name, type (`list of dict` for instance) and description of what is returned besides the usual.
     pub(crate) returns: &'static [(&'static str, &'static str, &'static str)],
 }
 

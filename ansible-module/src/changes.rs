@@ -113,8 +113,12 @@ impl Changes {
         let mut before = Map::new();
         let mut after = Map::new();
         for change in &self.properties {
-            before.insert(change.name.clone(), change.before.clone());
-            after.insert(change.name.clone(), change.after.clone());
+            // What is not there, or is to go, is not shown on that side.
+            for (side, value) in [(&mut before, &change.before), (&mut after, &change.after)] {
+                if !value.is_null() {
+                    side.insert(change.name.clone(), value.clone());
+                }
+            }
         }
         if !self.objects.is_empty() {
             let side = |pick: fn(&(String, String, String)) -> &String| -> Map<String, Value> {
@@ -193,6 +197,15 @@ mod tests {
             diff.after["objects"]["k3d-demo-agent-0"],
             "running, made anew"
         );
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_shown() {
+        let mut changes = Changes::of("network demo");
+        changes.property("subnet", Value::Null, "10.0.0.0/24");
+        let diff = changes.diff();
+        assert_eq!(diff.before, json!({}));
+        assert_eq!(diff.after, json!({"subnet": "10.0.0.0/24"}));
     }
 
     #[test]

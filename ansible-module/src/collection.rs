@@ -135,8 +135,53 @@ if __name__ == "__main__":
     )
 }
 
+/// As wide as the lines of this documentation may be; Ansible's own limit is 160.
+const WIDTH: usize = 110;
+
 fn yaml(value: &Value) -> String {
-    serde_yaml_ng::to_string(value).unwrap_or_default()
+    let text = serde_yaml_ng::to_string(&as_yaml(value)).unwrap_or_default();
+    text.lines().map(wrapped).collect()
+}
+
+/// A line of YAML over several lines, which say the same: a text that is plain or in single quotes goes on in
+/// lines that are further in.
+fn wrapped(line: &str) -> String {
+    let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+    let indent = " ".repeat(indent.max(line.find(|c| c != ' ').unwrap_or(0) + 2));
+    let mut text = String::new();
+    let mut width = 0;
+    for word in line.split(' ') {
+        // Two spaces in a row would be folded into one: such a line is left as it is.
+        if width > 0 && width + word.len() > WIDTH && !line.trim_start().contains("  ") {
+            text = format!("{}\n{indent}", text.trim_end());
+            width = indent.len();
+        }
+        text.push_str(word);
+        text.push(' ');
+        width += word.len() + 1;
+    }
+    format!("{}\n", text.trim_end())
+}
+
+/// By hand, because `serde_json` gives its numbers to other formats as maps when any crate of the build asks
+/// it for arbitrary precision.
+fn as_yaml(value: &Value) -> serde_yaml_ng::Value {
+    match value {
+        Value::Null => serde_yaml_ng::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Number(number) => match (number.as_i64(), number.as_f64()) {
+            (Some(number), _) => number.into(),
+            (None, Some(number)) => number.into(),
+            (None, None) => number.to_string().into(),
+        },
+        Value::String(text) => text.as_str().into(),
+        Value::Array(values) => values.iter().map(as_yaml).collect::<Vec<_>>().into(),
+        Value::Object(values) => {
+            let entries = values.iter();
+            let entries = entries.map(|(key, value)| (key.as_str().into(), as_yaml(value)));
+            entries.collect::<serde_yaml_ng::Mapping>().into()
+        }
+    }
 }
 
 fn documentation(module: &Module, spec: &Spec) -> Value {
@@ -222,12 +267,13 @@ fn returns(module: &Module) -> Value {
         let mut text = Map::new();
         text.insert("description".to_owned(), (*description).into());
         text.insert("returned".to_owned(), "success".into());
-        text.insert("type".to_owned(), (*kind).into());
-        if *kind == "list" {
-            text.insert(
-                "elements".to_owned(),
-                if module.looks_only { "dict" } else { "raw" }.into(),
-            );
+        let (kind, elements) = match kind.split_once(" of ") {
+            Some((kind, elements)) => (kind, Some(elements)),
+            None => (*kind, None),
+        };
+        text.insert("type".to_owned(), kind.into());
+        if let Some(elements) = elements {
+            text.insert("elements".to_owned(), elements.into());
         }
         all.insert((*name).to_owned(), text.into());
     }
@@ -315,6 +361,17 @@ mod tests {
         }
         for module in modules::all() {
             check(module.name, &module.full_spec().argument_spec);
+        }
+    }
+
+    #[test]
+    fn wrapped_documentation_says_the_same() {
+        for module in modules::all() {
+            let docs = documentation(&module, &module.full_spec());
+            let text = yaml(&docs);
+            let read: Value = serde_yaml_ng::from_str(&text).unwrap();
+            assert_eq!(read, docs, "{text}");
+            assert!(text.lines().all(|line| line.len() <= 120), "{text}");
         }
     }
 

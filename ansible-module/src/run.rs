@@ -53,8 +53,9 @@ fn read_and_run(called: &str, arguments: &Path) -> (String, bool) {
             known.join(", ")
         ));
     };
-    let validated = validate(&module.full_spec(), std::mem::take(&mut invocation.params));
-    let shown = validated.params.clone();
+    let spec = module.full_spec();
+    let validated = validate(&spec, std::mem::take(&mut invocation.params));
+    let shown = spec.shown(&validated.params);
     let mut outcome = problems(
         module.name,
         &validated.problems,

@@ -80,7 +80,9 @@ fn at_home(sandbox: &Sandbox, text: &str) -> Result<String> {
         .replace("18566", &sandbox.port(1)?.to_string())
         .replace("18567", &sandbox.port(2)?.to_string())
         .replace("18080", &port);
-    for theirs in ["10.99.", "10.100.", "10.101.", "10.102.", "10.103.", "10.104."] {
+    for theirs in [
+        "10.99.", "10.100.", "10.101.", "10.102.", "10.103.", "10.104.",
+    ] {
         ensure!(!text.contains(theirs), "{theirs} is left in\n{text}");
     }
     Ok(text)

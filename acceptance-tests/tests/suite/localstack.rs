@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use acceptance_tests::{Aws, Sandbox, Terraform};
+use acceptance_tests::{Aws, Sandbox, Settings, Terraform};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -303,6 +303,73 @@ say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags'
     platform.force_destroy = true;
     terraform.apply(&platform.hcl())?;
     terraform.destroy()?;
+    Ok(())
+}
+
+/// Every step is foretold by a check run, and has nothing to do a second time.
+#[test]
+fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let ansible = sandbox.ansible()?;
+    let platform = Platform::new(&sandbox)?;
+    let (name, image) = (&platform.name, &Settings::get()?.localstack_image);
+    let endpoint = format!("http://127.0.0.1:{}", platform.port);
+    let bucket = format!("{name}-us");
+    let network = json!({"name": platform.network, "subnet": platform.subnet});
+    ansible.converge(&[
+        ("network", network),
+        (
+            "localstack",
+            json!({"name": name, "network": platform.network, "image": image, "port": platform.port}),
+        ),
+    ])?;
+    let alias = |more: serde_json::Value| {
+        let mut all =
+            json!({"region": "us-east-1", "endpoint": endpoint, "bucket": {"name": bucket}});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        all
+    };
+    let replication = json!({"peer_region": "eu-central-1", "peer_bucket": format!("{name}-eu")});
+    let done = ansible.converge(&[
+        (
+            "localstack_alias",
+            alias(json!({"queue": {"name": "tx.fifo"}})),
+        ),
+        (
+            "localstack_alias",
+            alias(json!({
+                "queue": {"name": "tx.fifo", "visibility_timeout": 60},
+                "replication": replication,
+            })),
+        ),
+    ])?;
+    let changed = &done[1];
+    ensure!(
+        changed["differences"] == json!(["queue.visibility_timeout", "replication"]),
+        "{changed}"
+    );
+    ensure!(
+        changed["alias"]["account_id"] == "000000000000",
+        "{changed}"
+    );
+
+    let told = ansible.succeed(&[json!({"atlas.world.localstack_info": {"name": name}})])?;
+    ensure!(told[0]["servers"][0]["version"] == "4.9.2", "{told:?}");
+    ansible.converge(&[
+        (
+            "localstack_alias",
+            alias(json!({"state": "absent", "queue": {"name": "tx.fifo"}})),
+        ),
+        ("localstack", json!({"name": name, "state": "absent"})),
+        (
+            "network",
+            json!({"name": platform.network, "state": "absent"}),
+        ),
+    ])?;
+    let left = sandbox.docker().objects(&sandbox.prefix())?;
+    ensure!(left.is_empty(), "there is left:\n{left}");
     Ok(())
 }
 

@@ -3,11 +3,15 @@
 //!
 //! `README.md` beside this folder tells how to run one of them.
 
+mod ansible;
+mod ansible_contract;
+mod ansible_faults;
 mod bridge;
 mod cluster;
 mod drift;
 mod examples;
 mod faults;
+mod inventory;
 mod k3d_contract;
 mod k3d_interop;
 mod localstack;

@@ -36,13 +36,20 @@ fn world(terraform: &Terraform, playbook: &Playbook) -> Result<String> {
     Ok(text)
 }
 
-fn imports(sandbox: &Sandbox) -> String {
+/// What is imported by which id; the clusters' kubeconfig files are those that the playbook wrote.
+fn imports(sandbox: &Sandbox, playbook: &Playbook) -> String {
     let blocks = IMPORTS.iter().map(|(address, ending, provider)| {
         let provider = provider
             .map(|one| format!("provider = {one}\n"))
             .unwrap_or_default();
         let name = sandbox.name(ending);
-        format!("import {{\n  to = {address}\n  id = \"{name}\"\n  {provider}}}\n")
+        let state = playbook.state();
+        let id = if address.starts_with("atlas_k3d_cluster.") {
+            format!("{name},kubeconfig={}/{name}.yaml", state.display())
+        } else {
+            name
+        };
+        format!("import {{\n  to = {address}\n  id = \"{id}\"\n  {provider}}}\n")
     });
     blocks.collect()
 }
@@ -144,7 +151,7 @@ fn site_yml_makes_the_world_from_nothing_and_argo_cd_keeps_it() -> Result<()> {
 
     // Terraform takes over what Ansible made: nothing is to be changed but that it knows it.
     let terraform = sandbox.terraform()?;
-    let config = world(&terraform, &playbook)? + &imports(&sandbox);
+    let config = world(&terraform, &playbook)? + &imports(&sandbox, &playbook);
     let plan = terraform.plan(&config)?;
     for (address, ..) in IMPORTS {
         plan.expect(address, &["no-op"])?;

@@ -46,6 +46,7 @@ fn the_world_that_terraform_made_is_the_playbooks_and_goes_down_by_its_names() -
         kubectl.expect_ready(&[format!("k3d-{name}-server-0")])?;
         ensure!(applied.stdout.contains(name), "{applied}");
     }
+    expect_inventory(&sandbox, &playbook, provider)?;
     let again = script("use_provider\nworld_apply")?;
     ensure!(
         again.stdout.contains("No changes")
@@ -60,6 +61,27 @@ fn the_world_that_terraform_made_is_the_playbooks_and_goes_down_by_its_names() -
     let left = sandbox.docker().objects(&sandbox.prefix())?;
     ensure!(left.is_empty(), "left is\n{left}\n{down}");
     ensure!(!playbook.state().exists(), "the state is left\n{down}");
+    Ok(())
+}
+
+/// What Terraform prints of the world is an inventory with a group and a host for every region.
+fn expect_inventory(sandbox: &Sandbox, playbook: &Playbook, provider: &Path) -> Result<()> {
+    let run = Run::new("orchestration/inventory/terraform.py").arg("--list");
+    let listed = in_world(run, sandbox, playbook, provider)
+        .env(
+            "ATLAS_TERRAFORM_STATE",
+            playbook.state().join("world.tfstate"),
+        )
+        .succeed()?;
+    let inventory: serde_json::Value = serde_json::from_str(&listed.stdout)?;
+    for (group, cluster) in ["us_east", "eu_central"].iter().zip(playbook.clusters()) {
+        let hosts = &inventory[group]["hosts"];
+        let host = cluster.replace('-', "_");
+        ensure!(
+            *hosts == serde_json::json!([host]),
+            "{group} has {hosts}\n{listed}"
+        );
+    }
     Ok(())
 }
 

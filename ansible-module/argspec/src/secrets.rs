@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::python;
 
-const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
+pub(crate) const WHOLE: &str = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER";
 const PART: &str = "********";
 
 /// Texts that are taken out of everything that is printed.

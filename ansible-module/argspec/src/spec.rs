@@ -3,7 +3,9 @@
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+use crate::secrets::WHOLE;
 
 /// The type of an option.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +77,10 @@ pub struct Opt {
     /// Rules between what it contains.
     #[serde(flatten)]
     pub rules: Rules,
+    /// Whether its value is left out of the arguments that the result repeats. It may be a secret, and may as
+    /// well be a word so common that hiding it wherever it stands would hide half of the result.
+    #[serde(skip)]
+    pub unshown: bool,
     /// Environment variables that give its value where it is not given.
     #[serde(skip)]
     pub environment: Vec<&'static str>,
@@ -143,6 +149,13 @@ impl Opt {
     #[must_use]
     pub fn not_secret(mut self) -> Self {
         self.no_log = Some(false);
+        self
+    }
+
+    /// It is not repeated with the arguments.
+    #[must_use]
+    pub fn unshown(mut self) -> Self {
+        self.unshown = true;
         self
     }
 
@@ -223,11 +236,84 @@ impl Spec {
         self
     }
 
+    /// Arguments as a result may repeat them: without the values of options that are [`Opt::unshown`].
+    pub fn shown(&self, params: &Map<String, Value>) -> Map<String, Value> {
+        shown(&self.argument_spec, params, Value::clone)
+    }
+
     /// At most one of these.
     #[must_use]
     pub fn mutually_exclusive(mut self, names: &[&str]) -> Self {
         let names = names.iter().map(|one| (*one).to_owned()).collect();
         self.rules.mutually_exclusive.push(names);
         self
+    }
+}
+
+fn shown(
+    options: &IndexMap<String, Opt>,
+    params: &Map<String, Value>,
+    unknown: fn(&Value) -> Value,
+) -> Map<String, Value> {
+    let shown = params.iter().map(|(name, value)| {
+        let option = options
+            .iter()
+            .find(|(known, option)| *known == name || option.aliases.contains(name));
+        let value = match option {
+            Some((_, option)) => shown_value(option, value),
+            None => unknown(value),
+        };
+        (name.clone(), value)
+    });
+    shown.collect()
+}
+
+fn shown_value(option: &Opt, value: &Value) -> Value {
+    if value.is_null() || !hides(option) {
+        return value.clone();
+    }
+    match (value, &option.options) {
+        // What has another name than it should may be the very thing.
+        (Value::Object(entries), Some(inner)) => shown(inner, entries, |_| WHOLE.into()).into(),
+        (Value::Array(items), Some(_)) => {
+            items.iter().map(|item| shown_value(option, item)).collect()
+        }
+        // Arguments that were refused may have any shape.
+        _ => WHOLE.into(),
+    }
+}
+
+/// Whether it, or something that it contains, is not to be shown.
+fn hides(option: &Opt) -> bool {
+    option.unshown || option.options.iter().flat_map(IndexMap::values).any(hides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_unshown_is_not_repeated_in_whatever_shape_it_came() {
+        let pairs = Opt::list(Kind::Dict, "x")
+            .option("key", Opt::new(Kind::Str, "x"))
+            .option("value", Opt::new(Kind::Str, "x").unshown());
+        let spec = Spec::default().option("env", pairs.alias("environment"));
+        for (given, wanted) in [
+            (
+                json!({"env": [{"key": "A", "value": "1"}], "other": "1"}),
+                json!({"env": [{"key": "A", "value": WHOLE}], "other": "1"}),
+            ),
+            (json!({"environment": "A=1"}), json!({"environment": WHOLE})),
+            (
+                json!({"env": [{"A": "1", "key": "A"}]}),
+                json!({"env": [{"A": WHOLE, "key": "A"}]}),
+            ),
+            (json!({"env": ["A=1"]}), json!({"env": [WHOLE]})),
+            (json!({"env": null}), json!({"env": null})),
+        ] {
+            let shown = spec.shown(given.as_object().unwrap());
+            assert_eq!(Value::Object(shown), wanted);
+        }
     }
 }

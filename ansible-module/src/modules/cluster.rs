@@ -1,14 +1,16 @@
 //! `k3d_cluster`: clusters as declared.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use argspec::{Answer, Failure};
-use atlas_engine::k3d::{self, Observed, Plan, Spec};
-use atlas_engine::kubeconfig;
-use serde_json::{Map, Value, json};
+use atlas_engine::k3d::{self, Observed, Pair, Plan, Spec};
+use atlas_engine::{Error, kubeconfig};
+use serde_json::{Map, Value};
 
 use super::cluster_options::{options, specify};
 use super::cluster_view::{object, options_of, tell, view};
+use super::kubeconfig::tell_entries;
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 
@@ -107,8 +109,8 @@ async fn absent(call: &Call, name: &str, observed: Option<Observed>) -> Result<A
     {
         changes.property(
             "kubeconfig",
-            format!("entries in {}", path.display()),
-            "no entries",
+            format!("the cluster's entries in {}", path.display()),
+            Value::Null,
         );
         changes.action(format!("take the cluster out of {}", path.display()));
     }
@@ -147,6 +149,18 @@ async fn power(
     for step in &k3d::plan_power(&found, running).steps {
         tell(step, Some(&found), &mut changes);
     }
+    if !changes.is_empty() {
+        let some = found
+            .nodes
+            .iter()
+            .any(|(_, node)| node.state.running == running);
+        let before = match (some, running) {
+            (true, _) => "partly started",
+            (false, true) => "stopped",
+            (false, false) => "started",
+        };
+        changes.property("state", before, if running { "started" } else { "stopped" });
+    }
     if call.check || changes.is_empty() {
         return Ok(changes.answer(call, "cluster", object(Some(&found))));
     }
@@ -172,27 +186,15 @@ async fn present(call: &Call, observed: Option<Observed>) -> Result<Answer, Fail
     };
     if let Some((path, switch)) = file
         && let Some(found) = k3d::credentials(&call.cx, &observed).await.map_err(fail)?
-        && !kubeconfig::is_merged(&path, &found.kubeconfig, switch).map_err(fail)?
     {
-        kubeconfig::merge_into(&path, &found.kubeconfig, switch).map_err(fail)?;
-        tell_kubeconfig(&path, &mut changes);
+        let (name, config) = (&observed.name, &found.kubeconfig);
+        let differs = kubeconfig::difference(&path, name, Some(config), switch).map_err(fail)?;
+        kubeconfig::merge_into(&path, config, switch).map_err(fail)?;
+        if !changes.is_told("kubeconfig") {
+            tell_entries(&path, &differs, &mut changes);
+        }
     }
     Ok(changes.answer(call, "cluster", object(Some(&observed))))
-}
-
-fn tell_kubeconfig(path: &std::path::Path, changes: &mut Changes) {
-    if changes.is_told("kubeconfig") {
-        return;
-    }
-    changes.property(
-        "kubeconfig",
-        format!("{} without the cluster's entries", path.display()),
-        format!("{} with the cluster's entries", path.display()),
-    );
-    changes.action(format!(
-        "write the cluster's entries into {}",
-        path.display()
-    ));
 }
 
 /// How far a convergence went.
@@ -216,37 +218,43 @@ pub(super) async fn converge(
     let policy = call.params.text("recreate").unwrap_or("never");
     let anew = !plan.replace.is_empty() || (observed.is_some() && policy == "always");
     let mut changes = Changes::of(format!("cluster {}", spec.name));
-    describe(spec, observed.as_ref(), &plan, &mut changes);
-    if anew {
-        changes.action(format!("delete cluster {}", spec.name));
-        changes.action(format!("create cluster {}", spec.name));
-        if policy == "never" {
-            return Err(changes.refusal());
-        }
+    if anew || !plan.is_empty() {
+        describe(spec, observed.as_ref(), &plan, &mut changes).map_err(fail)?;
+    }
+    match &observed {
+        Some(found) if anew => tell_anew(spec, found, &mut changes).map_err(fail)?,
+        found => plan
+            .steps
+            .iter()
+            .for_each(|step| tell(step, found.as_ref(), &mut changes)),
+    }
+    if anew && policy == "never" {
+        return Err(changes.refusal());
     }
     if let Some((path, switch)) = file {
         let there = match &observed {
             Some(observed) if !anew => k3d::credentials(&call.cx, observed).await.map_err(fail)?,
             _ => None,
         };
-        let merged = match &there {
-            Some(found) => kubeconfig::is_merged(path, &found.kubeconfig, *switch).map_err(fail)?,
-            None => false,
-        };
-        if !merged {
-            tell_kubeconfig(path, &mut changes);
-        }
+        let config = there.as_ref().map(|found| &found.kubeconfig);
+        let differs = kubeconfig::difference(path, &spec.name, config, *switch).map_err(fail)?;
+        tell_entries(path, &differs, &mut changes);
     }
     // What would be refused in the run is refused in the check as well.
-    k3d::preflight(&call.cx, spec, observed.as_ref().filter(|_| !anew))
-        .await
-        .or_else(|error| if anew { Ok(()) } else { Err(error) })
-        .map_err(fail)?;
+    match &observed {
+        Some(going) if anew => k3d::preflight_anew(&call.cx, spec, going).await,
+        there => k3d::preflight(&call.cx, spec, there.as_ref()).await,
+    }
+    .map_err(fail)?;
     if call.check {
+        warn_of_network(call, spec, observed.as_ref(), &mut changes).await?;
         return Ok(Converged::Told(changes, observed));
     }
     let done = match &observed {
-        Some(found) if plan.is_empty() && !anew => found.clone(),
+        Some(found) if plan.is_empty() && !anew => {
+            Box::pin(k3d::settle(&call.cx, found)).await.map_err(fail)?;
+            found.clone()
+        }
         Some(_) if !anew => Box::pin(k3d::update(&call.cx, spec)).await.map_err(fail)?,
         Some(_) => {
             k3d::delete(&call.cx, &spec.name).await.map_err(fail)?;
@@ -257,47 +265,81 @@ pub(super) async fn converge(
     Ok(Converged::Done(changes, done))
 }
 
+/// What a run would refuse, were the network not made until then.
+async fn warn_of_network(
+    call: &Call,
+    spec: &Spec,
+    observed: Option<&Observed>,
+    changes: &mut Changes,
+) -> Result<(), Failure> {
+    if let (Some(name), None) = (&spec.network, observed) {
+        let found = call.cx.docker.network(name).await;
+        if found.map_err(|error| failure(&error))?.is_none() {
+            changes.warn(format!(
+                "Network {name} does not exist yet, and is taken to be made by an earlier task"
+            ));
+        }
+    }
+    Ok(())
+}
+
 /// The properties that differ, and the objects that are made, started or removed for it.
-fn describe(spec: &Spec, observed: Option<&Observed>, plan: &Plan, changes: &mut Changes) {
-    let wanted = view(spec);
+fn describe(
+    spec: &Spec,
+    observed: Option<&Observed>,
+    plan: &Plan,
+    changes: &mut Changes,
+) -> Result<(), Error> {
+    let after = view(&k3d::spelled(spec, observed)?);
     let there = observed.and_then(k3d::spec_of);
-    if let (Some(observed), Some(there)) = (observed, there) {
-        let before = view(&there);
-        let pick =
-            |all: &Map<String, Value>, name: &str| all.get(name).cloned().unwrap_or_default();
-        // Values that are not shown can differ where all that is shown is the same.
-        let after = |name: &str| {
-            let hidden = name == "env" && before.get(name) == wanted.get(name);
-            if hidden {
-                "the same names, other values".into()
-            } else {
-                pick(&wanted, name)
-            }
-        };
-        for replace in &plan.replace {
-            if replace.field == "token" {
-                changes.replacing("token", "one secret", "another");
-            }
-            for name in options_of(replace.field) {
-                changes.replacing(name, pick(&before, name), after(name));
-            }
-        }
-        changes.property("agents", there.agents, spec.agents);
-        for block in observed.changed_blocks(spec) {
-            for name in options_of(block) {
-                changes.property(name, pick(&before, name), after(name));
-            }
-        }
-    } else {
+    let before = there.as_ref().map(view).unwrap_or_default();
+    if there.is_none() {
         changes.property("state", "absent", "present");
-        for (name, value) in &wanted {
-            let default = value.is_null() || *value == json!([]) || *value == json!(false);
-            if !default {
-                changes.property(name, Value::Null, value.clone());
-            }
+    }
+    let replacing: Vec<&str> = plan
+        .replace
+        .iter()
+        .flat_map(|one| options_of(one.field))
+        .copied()
+        .collect();
+    if plan.replace.iter().any(|one| one.field == "token") {
+        changes.replacing("token", "one secret", "another");
+    }
+    let hidden = there.is_some_and(|there| {
+        let env = |spec: &Spec| spec.env.iter().map(|item| item.value.clone()).collect();
+        let (before, after): (BTreeSet<Pair>, BTreeSet<Pair>) = (env(&there), env(spec));
+        before != after
+    });
+    for name in names(&before, &after) {
+        let pick = |all: &Map<String, Value>| all.get(name).cloned().unwrap_or_default();
+        let (before, mut after) = (pick(&before), pick(&after));
+        // Values that are not shown can differ where all that is shown is the same.
+        if name == "env" && hidden && before == after {
+            after = "the same names, other values".into();
+        }
+        if replacing.contains(&name) {
+            changes.replacing(name, before, after);
+        } else {
+            changes.property(name, before, after);
         }
     }
-    for step in &plan.steps {
-        tell(step, observed, changes);
+    Ok(())
+}
+
+/// Everything of a cluster goes, and what is declared is made.
+fn tell_anew(spec: &Spec, observed: &Observed, changes: &mut Changes) -> Result<(), Error> {
+    changes.action(format!("delete cluster {}", spec.name));
+    for (_, node) in &observed.nodes {
+        changes.object(&node.name, &node.state.status, "absent");
     }
+    for step in &k3d::plan(spec, None)?.steps {
+        tell(step, Some(observed), changes);
+    }
+    Ok(())
+}
+
+/// The names of two views, in the order of the options.
+fn names<'a>(before: &'a Map<String, Value>, after: &'a Map<String, Value>) -> Vec<&'a str> {
+    let removed = before.keys().filter(|name| !after.contains_key(*name));
+    after.keys().chain(removed).map(String::as_str).collect()
 }

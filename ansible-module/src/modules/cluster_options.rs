@@ -18,13 +18,13 @@ fn filters() -> Opt {
     )
 }
 
-fn pairs(description: &str) -> Opt {
+fn pairs(description: &str, value: Opt) -> Opt {
     let list = Opt::list(Kind::Dict, description);
     list.option(
         "key",
         Opt::new(Kind::Str, "Its name.").required().not_secret(),
     )
-    .option("value", Opt::new(Kind::Str, "Its value.").or(""))
+    .option("value", value)
     .option("node_filters", filters())
 }
 
@@ -117,8 +117,14 @@ pub(super) fn options() -> Options {
                 .option("destination", text("Absolute path in the nodes.").required())
                 .option("node_filters", filters()),
         )
-        .option("env", pairs("Environment of nodes. Values are compared and never shown in a diff."))
-        .option("labels", pairs("Labels on containers."))
+        .option(
+            "env",
+            pairs(
+                "Environment of nodes. Values are compared and never shown.",
+                text("Its value.").or("").unshown(),
+            ),
+        )
+        .option("labels", pairs("Labels on containers.", text("Its value.").or("")))
         .option(
             "k3s_args",
             Opt::list(Kind::Dict, "Further arguments of k3s.")

@@ -42,41 +42,59 @@ pub(super) fn object(observed: Option<&Observed>) -> Value {
     })
 }
 
-/// What a specification says, by option. No secret is part of it.
-pub(super) fn view(spec: &Spec) -> Map<String, Value> {
-    let api = &spec.kube_api;
+/// The ports that a specification publishes, in the form of the option.
+pub(super) fn ports(spec: &Spec) -> Value {
     let ports = spec.ports.iter().map(|item| {
         let port = &item.value;
-        json!({
+        said(json!({
             "host": port.host.map_or_else(|| "127.0.0.1".to_owned(), |host| host.to_string()),
             "host_port": port.host_port,
             "container_port": port.container_port,
             "protocol": port.protocol,
             "node_filters": item.filters,
-        })
+        }))
     });
+    ports.collect()
+}
+
+/// An object without what says nothing: null, empty lists and objects.
+fn said(value: Value) -> Value {
+    let Value::Object(entries) = value else {
+        return value;
+    };
+    let empty = |value: &Value| {
+        value.is_null() || *value == json!([]) || value.as_object().is_some_and(Map::is_empty)
+    };
+    let entries = entries.into_iter();
+    Value::Object(entries.filter(|(_, value)| !empty(value)).collect())
+}
+
+/// What a specification says, by option, in the spelling of [`atlas_engine::k3d::spelled`]. No secret is
+/// part of it, and nothing that says nothing.
+pub(super) fn view(spec: &Spec) -> Map<String, Value> {
+    let api = &spec.kube_api;
     let volumes = spec.volumes.iter().map(|item| {
-        json!({
+        said(json!({
             "source": item.value.source,
             "destination": item.value.destination,
             "node_filters": item.filters,
-        })
+        }))
     });
     let all = json!({
         "servers": spec.servers,
         "agents": spec.agents,
         "image": spec.image,
-        "load_balancer_image": spec.load_balancer_image,
+        "load_balancer_image": spec.load_balancer.then_some(&spec.load_balancer_image),
         "network": spec.network_name(),
         "subnet": spec.subnet.map(|net| net.to_string()),
         "cluster_cidr": spec.cluster_cidr.to_string(),
         "service_cidr": spec.service_cidr.to_string(),
-        "kube_api": {
+        "kube_api": said(json!({
             "host": api.host,
             "host_ip": api.host_ip.map(|ip| ip.to_string()),
             "host_port": api.host_port,
-        },
-        "ports": ports.collect::<Vec<_>>(),
+        })),
+        "ports": ports(spec),
         "volumes": volumes.collect::<Vec<_>>(),
         "env": names(&spec.env),
         "labels": pairs(&spec.labels),
@@ -88,7 +106,7 @@ pub(super) fn view(spec: &Spec) -> Map<String, Value> {
         "disable_image_volume": !spec.image_volume,
         "disable_host_ip_injection": !spec.host_ip_injection,
     });
-    match all {
+    match said(all) {
         Value::Object(all) => all,
         _ => Map::new(),
     }
@@ -96,7 +114,10 @@ pub(super) fn view(spec: &Spec) -> Map<String, Value> {
 
 fn pairs(items: &[Filtered<Pair>]) -> Vec<Value> {
     let items = items.iter();
-    let shown = items.map(|item| json!({"key": item.value.key, "value": item.value.value, "node_filters": item.filters}));
+    let shown = items.map(|item| {
+        let Pair { key, value } = &item.value;
+        said(json!({"key": key, "value": value, "node_filters": item.filters}))
+    });
     shown.collect()
 }
 
@@ -104,14 +125,14 @@ fn pairs(items: &[Filtered<Pair>]) -> Vec<Value> {
 fn names(items: &[Filtered<Pair>]) -> Vec<Value> {
     let items = items.iter();
     items
-        .map(|item| json!({"key": item.value.key, "node_filters": item.filters}))
+        .map(|item| said(json!({"key": item.value.key, "node_filters": item.filters})))
         .collect()
 }
 
 fn filtered(name: &str, items: &[Filtered<String>]) -> Vec<Value> {
     let items = items.iter();
     items
-        .map(|item| json!({name: item.value, "node_filters": item.filters}))
+        .map(|item| said(json!({name: item.value, "node_filters": item.filters})))
         .collect()
 }
 
@@ -149,23 +170,44 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
         let found = nodes.iter().find(|(_, node)| node.name == name);
         found.map_or("absent", |(_, node)| node.state.status.as_str())
     };
-    match step {
-        Step::CreateNetwork { network } => changes.object(network, "absent", "present"),
+    let action = match step {
+        Step::CreateNetwork { network } => {
+            let there = observed.is_some_and(|observed| observed.network.is_some());
+            if there && observed.is_some_and(|observed| observed.network_name == *network) {
+                changes.object(network, "present", "present, made anew");
+            } else {
+                changes.object(network, "absent", "present");
+            }
+            format!("create network {network}")
+        }
         Step::Reattach { node } => {
             changes.object(&format!("{node} (network)"), "not attached", "attached");
+            format!("put {node} back on the cluster's network")
         }
-        Step::RemoveNode { node, .. } => changes.object(node, status(node), "absent"),
-        Step::CreateNode { node, .. } => match status(node) {
-            "absent" => changes.object(node, "absent", "running"),
-            before => changes.object(node, before, "running, made anew"),
-        },
-        Step::StartNode { node, status, .. } => changes.object(node, status, "running"),
-        Step::StopNode { node } => changes.object(node, "running", "exited"),
-        Step::Forward => changes.object(
-            "load balancer",
-            "forwards to other nodes",
-            "forwards as declared",
-        ),
-    }
-    changes.action(step.summary());
+        Step::RemoveNode { node, reason } => {
+            changes.object(node, status(node), "absent");
+            format!("remove {node}: {reason}")
+        }
+        Step::CreateNode { node, .. } => {
+            match status(node) {
+                "absent" => changes.object(node, "absent", "running"),
+                before => changes.object(node, before, "running, made anew"),
+            }
+            format!("create {node}")
+        }
+        Step::StartNode { node, status, .. } => {
+            changes.object(node, status, "running");
+            format!("start {node}")
+        }
+        Step::StopNode { node } => {
+            changes.object(node, "running", "exited");
+            format!("stop {node}")
+        }
+        Step::Forward => {
+            let (before, after) = ("forwards to other nodes", "forwards as declared");
+            changes.object("load balancer", before, after);
+            "have the load balancer forward as declared".to_owned()
+        }
+    };
+    changes.action(action);
 }

@@ -3,7 +3,7 @@
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
 use atlas_engine::image::{self, Observed, Spec};
 use atlas_engine::{Error, error};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
@@ -29,7 +29,7 @@ pub(super) fn module() -> Module {
 ",
             returns: &[(
                 "images",
-                "list",
+                "list of str",
                 "The names by which pods ask for the images.",
             )],
         },
@@ -76,9 +76,32 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         }
         Err(error) => return Err(fail(error)),
     };
-    for step in image::plan(&spec, &observed).map_err(fail)? {
-        changes.property(&step.node, Value::Null, json!(step.images));
-        changes.action(step.summary());
+    let steps = image::plan(&spec, &observed).map_err(fail)?;
+    if !steps.is_empty() {
+        let everywhere = |one: &&String| !steps.iter().any(|step| step.images.contains(one));
+        let before: Vec<&String> = spec.images.iter().filter(everywhere).collect();
+        changes.property("images", json!(before), json!(spec.images));
+    }
+    for step in steps {
+        let there = observed.nodes.iter().find(|node| node.node == step.node);
+        for one in &step.images {
+            let other = there.is_some_and(|node| node.images.contains_key(&image::canonical(one)));
+            let before = if other {
+                "another of that name"
+            } else {
+                "absent"
+            };
+            changes.object(
+                &format!("{one} in {}", step.node),
+                before,
+                "as in the Docker daemon",
+            );
+        }
+        changes.action(format!(
+            "import {} into {}",
+            step.images.join(", "),
+            step.node
+        ));
     }
     if !call.check && !changes.is_empty() {
         Box::pin(image::apply(&call.cx, &spec))

@@ -39,7 +39,7 @@ pub(super) fn clusters() -> Module {
 ",
             returns: &[(
                 "clusters",
-                "list",
+                "list of dict",
                 "Clusters as they are, with the attributes of the Terraform data source atlas_k3d_cluster.",
             )],
         },
@@ -76,7 +76,7 @@ pub(super) fn networks() -> Module {
 ",
             returns: &[(
                 "networks",
-                "list",
+                "list of dict",
                 "Networks as they are, with the attributes of the Terraform resource atlas_network.",
             )],
         },
@@ -115,7 +115,7 @@ pub(super) fn bridges() -> Module {
 ",
             returns: &[(
                 "bridges",
-                "list",
+                "list of dict",
                 "Bridges as they are, with the attributes of the Terraform resource atlas_network_bridge.",
             )],
         },
@@ -160,7 +160,7 @@ pub(super) fn servers() -> Module {
 ",
             returns: &[(
                 "servers",
-                "list",
+                "list of dict",
                 "Servers as they are, with the attributes of the Terraform resource atlas_localstack but its credentials and variables.",
             )],
         },

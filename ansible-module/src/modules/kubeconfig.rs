@@ -1,9 +1,10 @@
 //! `kubeconfig`: a cluster's entries in a kubeconfig file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
-use atlas_engine::{k3d, kubeconfig};
+use atlas_engine::k3d;
+use atlas_engine::kubeconfig::{self, Difference};
 use serde_json::{Value, json};
 
 use super::state;
@@ -96,6 +97,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         Some(observed) => k3d::credentials(&call.cx, observed).await.map_err(fail)?,
         None => None,
     };
+    let switch = call.params.flag("switch_current_context").unwrap_or(false);
     let Some(found) = credentials else {
         if !call.check {
             return Err(Failure::new(format!(
@@ -105,22 +107,39 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         changes.warn(format!(
             "Cluster {name} does not exist yet, and is taken to be made by an earlier task"
         ));
-        changes.property("state", "absent", "present");
-        changes.action(format!("write the entries of cluster {name} into {file}"));
+        let differs = kubeconfig::difference(&path, &name, None, switch).map_err(fail)?;
+        tell_entries(&path, &differs, &mut changes);
         return Ok(changes.answer(call, "kubeconfig", object));
     };
-    let switch = call.params.flag("switch_current_context").unwrap_or(false);
-    if !kubeconfig::is_merged(&path, &found.kubeconfig, switch).map_err(fail)? {
-        let before = kubeconfig::names_cluster(&path, &name).map_err(fail)?;
-        changes.property(
-            "entries",
-            if before { "others" } else { "none" },
-            "the cluster's",
-        );
-        changes.action(format!("write the entries of cluster {name} into {file}"));
-        if !call.check {
-            kubeconfig::merge_into(&path, &found.kubeconfig, switch).map_err(fail)?;
-        }
+    let config = &found.kubeconfig;
+    let differs = kubeconfig::difference(&path, &name, Some(config), switch).map_err(fail)?;
+    tell_entries(&path, &differs, &mut changes);
+    if !call.check {
+        kubeconfig::merge_into(&path, config, switch).map_err(fail)?;
     }
     Ok(changes.answer(call, "kubeconfig", object))
+}
+
+/// What changes in a kubeconfig file, by property.
+pub(super) fn tell_entries(path: &Path, differs: &Difference, changes: &mut Changes) {
+    let file = path.display();
+    if let Some(others) = differs.entries {
+        let before = if others {
+            format!("other entries of that name in {file}").into()
+        } else {
+            Value::Null
+        };
+        let after = format!("the cluster's entries in {file}");
+        changes.property("kubeconfig", before, after);
+        changes.action(format!("write the cluster's entries into {file}"));
+    }
+    if let Some((before, after)) = &differs.context {
+        let before = if before.is_empty() {
+            Value::Null
+        } else {
+            before.as_str().into()
+        };
+        changes.property("current_context", before, after.as_str());
+        changes.action(format!("make {after} the current context of {file}"));
+    }
 }

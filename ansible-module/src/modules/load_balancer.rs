@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::cluster::{Converged, converge};
 use super::cluster_options::{ports, read_ports};
-use super::cluster_view::{object, view};
+use super::cluster_view::{self, object};
 use super::state;
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
@@ -40,7 +40,7 @@ pub(super) fn module() -> Module {
 ",
             returns: &[
                 ("cluster", "dict", "The cluster as it is."),
-                ("ports", "list", "All ports that it publishes."),
+                ("ports", "list of dict", "All ports that it publishes."),
             ],
         },
         spec: options,
@@ -117,7 +117,8 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
             .retain(|port| is_direct(port) || (!purge && unlisted(port)));
         spec.ports.extend(listed);
     }
-    let published = view(&spec).remove("ports").unwrap_or_default();
+    let spelled = k3d::spelled(&spec, Some(&observed)).map_err(|error| failure(&error))?;
+    let published = cluster_view::ports(&spelled);
     let (changes, observed) = match converge(call, &spec, Some(observed), None).await? {
         Converged::Told(changes, observed) => (changes, observed),
         Converged::Done(changes, observed) => (changes, Some(observed)),

@@ -2,7 +2,7 @@
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
 use atlas_engine::docker::DockerNetwork;
-use atlas_engine::network::{self, Difference, Spec};
+use atlas_engine::network::{self, Spec};
 use atlas_engine::{FieldPath, error};
 use serde_json::{Value, json};
 
@@ -93,6 +93,16 @@ pub(super) fn object(found: Option<&DockerNetwork>) -> Value {
     })
 }
 
+/// What is asked for, by option.
+fn view(spec: &Spec) -> [(&'static str, Value); 3] {
+    let labels = (!spec.labels.is_empty()).then_some(&spec.labels);
+    [
+        ("subnet", spec.subnet.to_string().into()),
+        ("gateway", json!(spec.gateway())),
+        ("labels", json!(labels)),
+    ]
+}
+
 /// What is asked for; what is not given is as it is.
 fn specify(call: &Call, found: Option<&DockerNetwork>) -> Result<Spec, Failure> {
     let params = &call.params;
@@ -159,18 +169,18 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     let anew = match &differ {
         None => {
             changes.property("state", "absent", "present");
-            changes.property("subnet", Value::Null, spec.subnet.to_string());
+            for (name, value) in view(&spec) {
+                changes.property(name, Value::Null, value);
+            }
             changes.action(format!("create network {name} ({})", spec.subnet));
             true
         }
         Some(differ) => {
-            for Difference {
-                field,
-                before,
-                after,
-            } in differ
-            {
-                changes.replacing(field, before.as_str(), after.as_str());
+            let there = object(found.as_ref());
+            for (name, value) in view(&spec) {
+                if differ.iter().any(|one| one.field == name) {
+                    changes.replacing(name, there[name].clone(), value);
+                }
             }
             let anew = !differ.is_empty() || policy == "always";
             if anew {

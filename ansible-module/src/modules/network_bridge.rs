@@ -159,22 +159,36 @@ fn names(spec: &Spec) -> Vec<String> {
 
 /// A step as what changes about which object.
 fn tell(step: &Step, changes: &mut Changes) {
-    match step {
-        Step::CreateNetwork { network } => changes.object(network, "absent", "present"),
+    let action = match step {
+        Step::CreateNetwork { network } => {
+            changes.object(network, "absent", "present");
+            format!("create network {network}")
+        }
         Step::Attach { node, address } => {
             changes.object(node, "not on the bridge", &format!("at {address}"));
+            format!("put {node} on the bridge, at {address}")
         }
-        Step::Route { node, .. } => changes.object(&format!("{node} (routes)"), "missing", "set"),
-        Step::Leave { node, .. } => changes.object(node, "on the bridge", "not on the bridge"),
+        Step::Route { node, .. } => {
+            changes.object(&format!("{node} (routes)"), "missing", "set");
+            format!("set the routes of {node}")
+        }
+        Step::Leave { node, .. } => {
+            changes.object(node, "on the bridge", "not on the bridge");
+            format!("take {node} off the bridge")
+        }
         Step::Names { cluster, zones, .. } => {
             let (before, after) = match zones {
                 Some(_) => ("not all members", "all members"),
                 None => ("members", "none"),
             };
             changes.object(&format!("{cluster} (names)"), before, after);
+            match zones {
+                Some(_) => format!("teach the DNS of cluster {cluster} the names of all members"),
+                None => format!("take the members' names out of the DNS of cluster {cluster}"),
+            }
         }
-    }
-    changes.action(step.summary());
+    };
+    changes.action(action);
 }
 
 async fn run(call: &Call) -> Result<Answer, Failure> {
@@ -243,7 +257,7 @@ fn describe(found: Option<&Spec>, spec: &Spec, changes: &mut Changes) {
     let set = |spec: &Spec| names(spec).into_iter().collect::<BTreeSet<_>>();
     let Some(found) = found else {
         changes.property("subnet", Value::Null, spec.subnet.to_string());
-        changes.property("clusters", json!([]), json!(set(spec)));
+        changes.property("clusters", Value::Null, json!(set(spec)));
         changes.property("dns", Value::Null, spec.dns);
         return;
     };

@@ -2,6 +2,7 @@
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
 use atlas_engine::k3d::{self, NodeSpec, Observed, node_container};
+use atlas_engine::size;
 use serde_json::{Value, json};
 
 use super::cluster_view::tell;
@@ -118,6 +119,11 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     } else {
         k3d::plan_delete_node(&name, &found)
     };
+    if wanted {
+        describe(&spec, &found, &mut changes);
+    } else if !plan.is_empty() {
+        changes.property("state", "present", "absent");
+    }
     for step in &plan.steps {
         tell(step, Some(&found), &mut changes);
     }
@@ -134,6 +140,33 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         .await
         .map_err(fail)?;
     Ok(changes.answer(call, "node", Value::Null))
+}
+
+/// The properties that differ.
+fn describe(spec: &NodeSpec, observed: &Observed, changes: &mut Changes) {
+    let (before, after) = k3d::node_specs(spec, observed);
+    let view = |spec: &NodeSpec| {
+        let memory = spec.memory.filter(|bytes| *bytes > 0);
+        let args = spec.args.as_ref().filter(|args| !args.is_empty());
+        let labels = spec
+            .node_labels
+            .as_ref()
+            .filter(|labels| !labels.is_empty());
+        [
+            ("image", json!(spec.image)),
+            ("memory", json!(memory.map(size::render))),
+            ("k3s_args", json!(args)),
+            ("node_labels", json!(labels)),
+        ]
+    };
+    if before.is_none() {
+        changes.property("state", "absent", "present");
+    }
+    let before = before.as_ref().map(view);
+    for (position, (name, after)) in view(&after).into_iter().enumerate() {
+        let before = before.as_ref().map(|all| all[position].1.clone());
+        changes.property(name, before.unwrap_or_default(), after);
+    }
 }
 
 fn without_cluster(

@@ -135,12 +135,14 @@ pub enum Error {
     },
 
     /// A node's container ended or reported a fatal error.
-    #[error("node {node} {reason}. Its last log lines:\n{log}")]
+    #[error("node {node} {reason}{hint}. Its last log lines:\n{log}")]
     NodeFailed {
         /// The container's name.
         node: String,
         /// What happened to it.
         reason: String,
+        /// What to do about it, starting with ": ", or empty.
+        hint: &'static str,
         /// The last lines of its log.
         log: String,
     },
@@ -234,6 +236,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// [`Error::NodeFailed`], with what to do where the log shows that the kernel's limit is the reason.
+    pub(crate) fn node_failed(node: &str, reason: String, log: String) -> Self {
+        Self::NodeFailed {
+            node: node.to_owned(),
+            reason,
+            hint: node_hint(&log),
+            log,
+        }
+    }
+
     /// A refusal of one value.
     pub fn invalid(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Invalid(vec![Problem::new(path, message, remedy)])
@@ -242,6 +254,17 @@ impl Error {
     /// Whether Docker said that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Docker { status: 404, .. })
+    }
+}
+
+/// Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a
+/// user 128.
+fn node_hint(log: &str) -> &'static str {
+    if log.contains("inotify") && log.contains("too many open files") {
+        ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
+         `sysctl -w fs.inotify.max_user_instances=1024` and apply again"
+    } else {
+        ""
     }
 }
 
@@ -264,4 +287,21 @@ fn join(problems: &[Problem]) -> String {
 
 fn seconds(duration: Duration) -> String {
     format!("{} s", duration.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_limit_is_told_with_its_remedy() {
+        let log = "inotify_init: too many open files".to_owned();
+        let told = Error::node_failed("a", "ended".to_owned(), log).to_string();
+        assert!(told.contains("sysctl -w"), "{told}");
+        let told = Error::node_failed("a", "ended".to_owned(), "unknown flag".to_owned());
+        assert_eq!(
+            told.to_string(),
+            "node a ended. Its last log lines:\nunknown flag"
+        );
+    }
 }

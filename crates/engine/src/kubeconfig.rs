@@ -61,6 +61,19 @@ impl Kubeconfig {
         }
     }
 
+    /// That of a cluster whose entries nobody knows yet: they equal no others.
+    fn unknown(cluster: &str) -> Self {
+        let name = format!("k3d-{cluster}");
+        let entry = |name: &str, key: &str| vec![named(name, key, Mapping::new())];
+        Self {
+            clusters: entry(&name, "cluster"),
+            users: entry(&format!("admin@{name}"), "user"),
+            contexts: entry(&name, "context"),
+            current_context: name,
+            ..Self::empty()
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, String> {
         if text.trim().is_empty() {
             return Ok(Self::empty());
@@ -129,8 +142,10 @@ impl Kubeconfig {
     }
 
     /// Takes over all entries of `other`, replacing those of the same name. The current context
-    /// changes where `switch` says so or there is none.
+    /// changes where `switch` says so, and in a file that had no context at all. A file whose current
+    /// context was removed waits for its user's choice, as it does after kubectl removed it.
     fn merge(&mut self, other: &Self, switch: bool) {
+        let first = self.contexts.is_empty() && self.current_context.is_empty();
         for (mine, theirs) in [
             (&mut self.clusters, &other.clusters),
             (&mut self.users, &other.users),
@@ -146,7 +161,7 @@ impl Kubeconfig {
                 }
             }
         }
-        if switch || self.current_context.is_empty() {
+        if switch || first {
             self.current_context.clone_from(&other.current_context);
         }
     }
@@ -219,6 +234,43 @@ pub fn is_merged(path: &Path, config: &Kubeconfig, switch: bool) -> Result<bool>
     let mut merged = found.clone();
     merged.merge(config, switch);
     Ok(merged == found)
+}
+
+/// What a merge would change in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The cluster's entries: whether there are some, other ones. `None` where they are as they should be.
+    pub entries: Option<bool>,
+    /// The current context before (empty for none) and after; `None` where it stays.
+    pub context: Option<(String, String)>,
+}
+
+/// What [`merge_into`] would change. Without a `config`, what it would change for a cluster that is yet to
+/// be made.
+pub fn difference(
+    path: &Path,
+    cluster: &str,
+    config: Option<&Kubeconfig>,
+    switch: bool,
+) -> Result<Difference> {
+    let unknown = Kubeconfig::unknown(cluster);
+    let config = config.unwrap_or(&unknown);
+    let before = read(path)?.unwrap_or_else(Kubeconfig::empty);
+    let mut after = before.clone();
+    after.merge(config, switch);
+    let of = |found: &Kubeconfig| {
+        let (clusters, users) = (found.clusters.clone(), found.users.clone());
+        (clusters, users, found.contexts.clone())
+    };
+    let known = |item: &Mapping| {
+        let mut own = config.clusters.iter();
+        own.any(|one| name_of(one) == name_of(item))
+    };
+    let (old, new) = (&before.current_context, &after.current_context);
+    Ok(Difference {
+        entries: (of(&before) != of(&after)).then(|| before.clusters.iter().any(known)),
+        context: (old != new).then(|| (old.clone(), new.clone())),
+    })
 }
 
 /// Merges a cluster's entries into the file, making it where it is missing.
@@ -370,6 +422,51 @@ mod tests {
     }
 
     #[test]
+    fn a_merge_is_told_by_what_it_would_change() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        let told = |name: &str, switch| {
+            let config = config(name);
+            let known = difference(&path, name, Some(&config), switch).unwrap();
+            if known.entries.is_some() {
+                let foretold = difference(&path, name, None, switch).unwrap();
+                assert_eq!(known, foretold, "{name}");
+            }
+            known
+        };
+        let context = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
+        let first = told("one", false);
+        assert_eq!(
+            (first.entries, first.context),
+            (Some(false), context("", "k3d-one"))
+        );
+        merge_into(&path, &config("one"), false).unwrap();
+        assert_eq!(
+            told("one", true),
+            Difference {
+                entries: None,
+                context: None
+            }
+        );
+        assert_eq!(
+            told("two", false),
+            Difference {
+                entries: Some(false),
+                context: None
+            }
+        );
+        merge_into(&path, &config("two"), false).unwrap();
+        let switched = told("two", true);
+        assert_eq!(
+            (switched.entries, switched.context),
+            (None, context("k3d-one", "k3d-two"))
+        );
+        let text = fs::read_to_string(&path).unwrap().replace("7443", "7444");
+        fs::write(&path, text).unwrap();
+        assert_eq!(told("two", false).entries, Some(true));
+    }
+
+    #[test]
     fn removing_the_last_cluster_removes_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config");
@@ -379,6 +476,17 @@ mod tests {
         assert!(!fs::read_to_string(&path).unwrap().contains("k3d-two"));
         remove_from(&path, "one").unwrap();
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn removing_the_current_cluster_changes_nothing_for_the_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config");
+        merge_into(&path, &config("one"), true).unwrap();
+        merge_into(&path, &config("two"), true).unwrap();
+        remove_from(&path, "two").unwrap();
+        assert!(is_merged(&path, &config("one"), false).unwrap());
+        assert!(!is_merged(&path, &config("one"), true).unwrap());
     }
 
     #[test]

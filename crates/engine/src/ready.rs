@@ -63,9 +63,6 @@ async fn follow(cx: &Context, line: &str, name: &str) -> Result<()> {
 }
 
 async fn failed(cx: &Context, name: &str, reason: String) -> Error {
-    Error::NodeFailed {
-        node: name.to_owned(),
-        reason,
-        log: cx.docker.last_lines(name).await,
-    }
+    let log = cx.docker.last_lines(name).await;
+    Error::node_failed(name, reason, log)
 }

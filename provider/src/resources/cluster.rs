@@ -23,6 +23,38 @@ const BLOCKS: [&str; 8] = [
     "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
 ];
 
+/// What an import names.
+#[derive(Debug, PartialEq, Eq)]
+struct ImportId<'a> {
+    name: &'a str,
+    /// The file of a `kubeconfig` block, which Docker cannot tell: without it, a configuration with such a
+    /// block is planned as a change.
+    kubeconfig: Option<&'a str>,
+}
+
+/// Reads `NAME` or `NAME,kubeconfig=PATH`.
+fn import_id(id: &str) -> Result<ImportId<'_>> {
+    let Some((name, rest)) = id.split_once(',') else {
+        return Ok(ImportId {
+            name: id,
+            kubeconfig: None,
+        });
+    };
+    match rest.strip_prefix("kubeconfig=") {
+        Some(path) if !path.is_empty() => Ok(ImportId {
+            name,
+            kubeconfig: Some(path),
+        }),
+        _ => Err(Error::Unexpected {
+            what: format!("the import id {id:?}"),
+            reason:
+                "it must be the cluster's name, or NAME,kubeconfig=PATH where the configuration \
+                     has a kubeconfig block with that path"
+                    .to_owned(),
+        }),
+    }
+}
+
 /// The specification of a value, or everything that is wrong with it.
 fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
     let mut reader = Reader::default();
@@ -458,22 +490,48 @@ impl Resource<Configured> for Cluster {
         id: &str,
     ) -> Result<Value, Diagnostics> {
         let work = async {
+            let ImportId { name, kubeconfig } = import_id(id)?;
             let cx = operation.data.context(operation).await?;
-            let observed = k3d::observe(&cx, id)
+            let observed = k3d::observe(&cx, name)
                 .await?
                 .filter(|one| !one.nodes.is_empty());
             let observed = observed.ok_or_else(|| Error::NotFound {
                 kind: "cluster",
-                name: id.to_owned(),
+                name: name.to_owned(),
                 remedy: "`k3d cluster list` lists them.".to_owned(),
             })?;
             let mut state = self.schema().empty();
-            state.set("name", Value::string(id));
+            state.set("name", Value::string(name));
+            if let Some(path) = kubeconfig {
+                let kept = Value::object([
+                    ("path", Value::string(path)),
+                    ("update_default_kubeconfig", Value::Null),
+                    ("switch_current_context", Value::Null),
+                ]);
+                state.set("kubeconfig", Value::List(vec![kept]));
+            }
             decided(&mut state, &observed, &operation.data);
             state.set("drift", Value::List(Vec::new()));
             Ok(state)
         };
         work.await
             .map_err(|error: Error| diagnostics("The cluster cannot be imported", &error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_names_a_cluster_and_maybe_its_kubeconfig_file() {
+        let read = |id| import_id(id).ok().map(|one| (one.name, one.kubeconfig));
+        assert_eq!(read("dc-us"), Some(("dc-us", None)));
+        assert_eq!(
+            read("dc-us,kubeconfig=/home/a,b.yaml"),
+            Some(("dc-us", Some("/home/a,b.yaml")))
+        );
+        assert_eq!(read("dc-us,kubeconfig="), None);
+        assert_eq!(read("dc-us,path=/x"), None);
     }
 }

@@ -10,9 +10,12 @@ module: k3d_cluster
 short_description: k3d clusters
 version_added: 0.1.0
 description:
-- Makes, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. The k3d CLI lists and deletes such a cluster like its own, and one that the k3d CLI or Terraform made is taken as it is.
+- Makes, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. The k3d
+  CLI lists and deletes such a cluster like its own, and one that the k3d CLI or Terraform made is taken as it
+  is.
 - An option that is not given is not compared. An empty list means none.
-- Agents and ports through the load balancer change in place. What concerns the server, which holds the cluster's data, makes another cluster, and needs O(recreate).
+- Agents and ports through the load balancer change in place. What concerns the server, which holds the
+  cluster's data, makes another cluster, and needs O(recreate).
 - Every node that is made is waited for until Kubernetes calls it Ready.
 author:
 - Project Atlas (@atlas-world)
@@ -24,7 +27,8 @@ options:
     required: true
   state:
     description:
-    - V(present) makes the cluster what is declared, and runs it. V(started) and V(stopped) start and stop a cluster that exists, and change nothing else. V(absent) removes it with its volumes.
+    - V(present) makes the cluster what is declared, and runs it. V(started) and V(stopped) start and stop a
+      cluster that exists, and change nothing else. V(absent) removes it with its volumes.
     type: str
     default: present
     choices:
@@ -38,15 +42,18 @@ options:
     type: int
   agents:
     description:
-    - Number of agents, changed in place. Agents of M(atlas.world.k3d_node) do not count. Left out, a new cluster has none.
+    - Number of agents, changed in place. Agents of M(atlas.world.k3d_node) do not count. Left out, a new
+      cluster has none.
     type: int
   image:
     description:
-    - Image of servers and agents. Left out, a new cluster has that of the environment variable E(ATLAS_NODE_IMAGE), or k3s as published.
+    - Image of servers and agents. Left out, a new cluster has that of the environment variable
+      E(ATLAS_NODE_IMAGE), or k3s as published.
     type: str
   load_balancer_image:
     description:
-    - Image of the load balancer. Left out, a new cluster has that of the environment variable E(ATLAS_LOADBALANCER_IMAGE), or k3d's as published.
+    - Image of the load balancer. Left out, a new cluster has that of the environment variable
+      E(ATLAS_LOADBALANCER_IMAGE), or k3d's as published.
     type: str
   network:
     description:
@@ -139,7 +146,7 @@ options:
         elements: str
   env:
     description:
-    - Environment of nodes. Values are compared and never shown in a diff.
+    - Environment of nodes. Values are compared and never shown.
     type: list
     elements: dict
     suboptions:
@@ -253,7 +260,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
     type: str
     default: never
     choices:
@@ -262,7 +270,8 @@ options:
     - always
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -342,7 +351,8 @@ replace:
   type: list
   elements: str
 cluster:
-  description: The cluster as it is, with the attributes of the Terraform data source atlas_k3d_cluster but its credentials; null where there is none.
+  description: The cluster as it is, with the attributes of the Terraform data source atlas_k3d_cluster but
+    its credentials; null where there is none.
   returned: success
   type: dict
 """

@@ -10,7 +10,8 @@ module: k3d_image_import
 short_description: Images for the nodes of k3d clusters
 version_added: 0.1.0
 description:
-- Gives every running node of a cluster the images of the Docker daemon that its pods need, so that no registry is asked.
+- Gives every running node of a cluster the images of the Docker daemon that its pods need, so that no
+  registry is asked.
 - Images are compared by content, so a tag that has moved is carried again, and one that is there is not.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
@@ -29,7 +30,8 @@ options:
     required: true
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -95,7 +97,7 @@ images:
   description: The names by which pods ask for the images.
   returned: success
   type: list
-  elements: raw
+  elements: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

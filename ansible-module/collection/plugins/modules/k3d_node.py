@@ -10,8 +10,10 @@ module: k3d_node
 short_description: Single agents of k3d clusters
 version_added: 0.1.0
 description:
-- Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it again. The container is called C(k3d-NAME-0), as C(k3d node create) calls it.
-- An agent that is added takes what is not given from the cluster's other agents. A change makes it anew; it is drained first. It goes with its cluster.
+- Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it again. The
+  container is called C(k3d-NAME-0), as C(k3d node create) calls it.
+- An agent that is added takes what is not given from the cluster's other agents. A change makes it anew; it
+  is drained first. It goes with its cluster.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
@@ -61,7 +63,8 @@ options:
     elements: str
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:

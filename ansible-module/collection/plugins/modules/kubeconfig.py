@@ -10,7 +10,8 @@ module: kubeconfig
 short_description: Kubeconfig entries of k3d clusters
 version_added: 0.1.0
 description:
-- Keeps a cluster's entries in a kubeconfig file on the host of the module. Other entries stay as they are. The file is written only where it must change, with mode 0600, in one step.
+- Keeps a cluster's entries in a kubeconfig file on the host of the module. Other entries stay as they are.
+  The file is written only where it must change, with mode 0600, in one step.
 - Credentials are not returned.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
@@ -40,7 +41,8 @@ options:
     default: false
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:

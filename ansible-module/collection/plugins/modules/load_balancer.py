@@ -67,7 +67,8 @@ options:
     default: true
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -146,7 +147,7 @@ ports:
   description: All ports that it publishes.
   returned: success
   type: list
-  elements: raw
+  elements: dict
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -10,8 +10,10 @@ module: localstack
 short_description: LocalStack servers
 version_added: 0.1.0
 description:
-- 'Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on request a replicator beside it. The module ends when the server answers.'
-- An option that is not given is not compared. With persistence, changes make another container on the same volume; without, they make another server, and need O(recreate).
+- 'Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on request
+  a replicator beside it. The module ends when the server answers.'
+- An option that is not given is not compared. With persistence, changes make another container on the same
+  volume; without, they make another server, and need O(recreate).
 author:
 - Project Atlas (@atlas-world)
 options:
@@ -34,7 +36,8 @@ options:
     type: str
   image:
     description:
-    - Its image. For a new server it is the one that the environment variable E(ATLAS_LOCALSTACK_IMAGE) names, then C(docker.io/localstack/localstack:4.9.2).
+    - Its image. For a new server it is the one that the environment variable E(ATLAS_LOCALSTACK_IMAGE) names,
+      then C(docker.io/localstack/localstack:4.9.2).
     type: str
   services:
     description:
@@ -64,7 +67,8 @@ options:
     suboptions:
       image:
         description:
-        - Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then C(atlas/replicator:1).
+        - Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then
+          C(atlas/replicator:1).
         type: str
       peers:
         description:
@@ -91,7 +95,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
     type: str
     default: never
     choices:
@@ -100,7 +105,8 @@ options:
     - always
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -168,7 +174,8 @@ replace:
   type: list
   elements: str
 localstack:
-  description: The server as it is, with the attributes of the Terraform resource atlas_localstack but its credentials and variables; null where there is none.
+  description: The server as it is, with the attributes of the Terraform resource atlas_localstack but its
+    credentials and variables; null where there is none.
   returned: success
   type: dict
 """

@@ -10,8 +10,11 @@ module: localstack_alias
 short_description: Audit buckets and transaction queues in a region
 version_added: 0.1.0
 description:
-- Makes, changes and removes an audit bucket and a transaction queue in one region of an endpoint of AWS's kind, and what carries both to a peer region. The endpoint may be LocalStack or any other that speaks S3, SQS and STS.
-- 'An option that is not given is not compared. No option makes an alias anew: another region, another bucket or another queue is another alias.'
+- Makes, changes and removes an audit bucket and a transaction queue in one region of an endpoint of AWS's
+  kind, and what carries both to a peer region. The endpoint may be LocalStack or any other that speaks S3,
+  SQS and STS.
+- 'An option that is not given is not compared. No option makes an alias anew: another region, another bucket
+  or another queue is another alias.'
 author:
 - Project Atlas (@atlas-world)
 options:
@@ -35,11 +38,13 @@ options:
     - absent
   access_key:
     description:
-    - The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is C(test).
+    - The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is
+      C(test).
     type: str
   secret_key:
     description:
-    - The access key's secret. Left out, the environment variable E(AWS_SECRET_ACCESS_KEY) decides, then it is C(test).
+    - The access key's secret. Left out, the environment variable E(AWS_SECRET_ACCESS_KEY) decides, then it is
+      C(test).
     type: str
   bucket:
     description:
@@ -148,7 +153,8 @@ options:
         type: str
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
 attributes:
@@ -203,7 +209,8 @@ replace:
   type: list
   elements: str
 alias:
-  description: The alias as it is, with the attributes of the Terraform resource atlas_localstack_alias but its credentials; null where there is none.
+  description: The alias as it is, with the attributes of the Terraform resource atlas_localstack_alias but
+    its credentials; null where there is none.
   returned: success
   type: dict
 """

@@ -10,7 +10,8 @@ module: localstack_info
 short_description: Look up LocalStack servers
 version_added: 0.1.0
 description:
-- 'Reads LocalStack servers back: their endpoints, and which services answer. Credentials and variables are not returned.'
+- 'Reads LocalStack servers back: their endpoints, and which services answer. Credentials and variables are
+  not returned.'
 author:
 - Project Atlas (@atlas-world)
 options:
@@ -21,7 +22,8 @@ options:
     type: str
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -66,7 +68,8 @@ EXAMPLES = r"""
 RETURN = r"""
 ---
 servers:
-  description: Servers as they are, with the attributes of the Terraform resource atlas_localstack but its credentials and variables.
+  description: Servers as they are, with the attributes of the Terraform resource atlas_localstack but its
+    credentials and variables.
   returned: success
   type: list
   elements: dict

@@ -10,7 +10,8 @@ module: network
 short_description: Docker bridge networks with an explicit subnet
 version_added: 0.1.0
 description:
-- Makes, keeps and removes a Docker network whose subnet is given by word, so that nodes on it can have addresses that stay.
+- Makes, keeps and removes a Docker network whose subnet is given by word, so that nodes on it can have
+  addresses that stay.
 - A network cannot be changed in place.
 author:
 - Project Atlas (@atlas-world)
@@ -43,7 +44,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
     type: str
     default: never
     choices:
@@ -52,7 +54,8 @@ options:
     - always
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -120,7 +123,8 @@ replace:
   type: list
   elements: str
 network:
-  description: The network as it is, with the attributes of the Terraform resource atlas_network; null where there is none.
+  description: The network as it is, with the attributes of the Terraform resource atlas_network; null where
+    there is none.
   returned: success
   type: dict
 """

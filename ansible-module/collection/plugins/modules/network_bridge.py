@@ -10,7 +10,8 @@ module: network_bridge
 short_description: Bridges between k3d clusters
 version_added: 0.1.0
 description:
-- Connects two or more clusters. Pods reach the other clusters' pods and Services by address, and Services by name, as C(SERVICE.NAMESPACE.svc.CLUSTER).
+- Connects two or more clusters. Pods reach the other clusters' pods and Services by address, and Services by
+  name, as C(SERVICE.NAMESPACE.svc.CLUSTER).
 - Routes return by themselves when a node restarts, and nodes that join get them too.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
@@ -31,7 +32,8 @@ options:
     - absent
   subnet:
     description:
-    - Network of the transit network, on which every node gets an address. Needed to make the bridge; changing it makes another one.
+    - Network of the transit network, on which every node gets an address. Needed to make the bridge; changing
+      it makes another one.
     type: str
   clusters:
     description:
@@ -40,12 +42,14 @@ options:
     elements: str
   dns:
     description:
-    - Whether members resolve each other's names. Left out, it is so for a new bridge and stays as it is for one that exists.
+    - Whether members resolve each other's names. Left out, it is so for a new bridge and stays as it is for
+      one that exists.
     type: bool
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always) makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
     type: str
     default: never
     choices:
@@ -54,7 +58,8 @@ options:
     - always
   wait_timeout:
     description:
-    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from there.
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
     type: int
     default: 300
   docker_host:
@@ -119,7 +124,8 @@ replace:
   type: list
   elements: str
 bridge:
-  description: The bridge as it is, with the attributes of the Terraform resource atlas_network_bridge; null where there is none.
+  description: The bridge as it is, with the attributes of the Terraform resource atlas_network_bridge; null
+    where there is none.
   returned: success
   type: dict
 """

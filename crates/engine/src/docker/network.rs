@@ -164,20 +164,34 @@ impl Docker {
     }
 
     /// Attaches a container to a network, at a fixed address where one is given.
+    ///
+    /// Docker sets the container's default route on the way: it removes the one that is there, adds its own, and
+    /// takes the attachment back when the container, whose start script sets routes too, was quicker. It is
+    /// asked again then.
     pub async fn attach(
         &self,
         network: &str,
         container: &str,
         address: Option<Ipv4Addr>,
     ) -> Result<()> {
-        let request = NetworkConnectRequest {
-            container: container.to_owned(),
-            endpoint_config: Some(endpoint(address)),
-        };
-        self.api
-            .connect_network(network, request)
-            .await
-            .map_err(|error| self.failed("attach to a network container", container, error))
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let request = NetworkConnectRequest {
+                container: container.to_owned(),
+                endpoint_config: Some(endpoint(address)),
+            };
+            match self.api.connect_network(network, request).await {
+                Err(error) if attempts < ATTACH_ATTEMPTS && is_route_race(&error.to_string()) => {
+                    tracing::debug!("attaching {container} to {network} again: {error}");
+                }
+                ended => {
+                    return ended.map_err(|error| {
+                        self.failed("attach to a network container", container, error)
+                    });
+                }
+            }
+        }
     }
 
     /// Detaches a container from a network; one that is not on it is as good.
@@ -195,6 +209,14 @@ impl Docker {
             }
         }
     }
+}
+
+/// How often a container is attached that sets its routes at the same time. A start script does so once.
+const ATTACH_ATTEMPTS: u32 = 4;
+
+/// Whether Docker found a default route that it had just removed.
+fn is_route_race(message: &str) -> bool {
+    message.contains("updating gateway") && message.contains("file exists")
 }
 
 /// Endpoint settings with a fixed address, or with Docker's choice.

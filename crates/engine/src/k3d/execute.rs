@@ -4,15 +4,17 @@
 use futures_util::future::try_join_all;
 
 use super::desired::{Desired, desired};
+use super::kubectl;
 use super::node::{self, NodeSpec, plan_node};
 use super::observe::{Observed, observe};
 use super::plan::{Plan, plan, plan_power};
-use super::preflight;
 use super::read::{settled, spec_of};
 use super::spec::Spec;
 use super::work::Work;
+use super::{Role, preflight};
 use crate::bridge;
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels;
 use crate::path::FieldPath;
@@ -162,6 +164,33 @@ pub async fn start(cx: &Context, name: &str) -> Result<Observed> {
     work.start(&[]).await?;
     bridge::rejoin(cx, name).await?;
     existing(cx, name).await
+}
+
+/// Waits until every node that runs is ready: a run that was interrupted may have started them and not
+/// waited. Where all are, which is what one call tells, nothing is done.
+///
+/// # Errors
+/// As while a cluster is made: the node that does not become ready, with the end of its log.
+pub async fn settle(cx: &Context, observed: &Observed) -> Result<()> {
+    let (Some(server), Some(spec)) = (observed.server(), spec_of(observed)) else {
+        return Ok(());
+    };
+    let ready = kubectl::ready_nodes(cx, &server.name).await;
+    let mut nodes = observed.nodes.iter();
+    let known = |(role, node): &(Role, Node)| {
+        *role == Role::LoadBalancer || !node.state.running || ready.contains(&node.name)
+    };
+    if nodes.all(known) {
+        return Ok(());
+    }
+    let work = Work {
+        cx,
+        spec: &spec,
+        desired: &Desired::default(),
+        observed: Some(observed),
+        plan: &Plan::default(),
+    };
+    work.start(&[]).await
 }
 
 /// Stops every node that runs. Data, addresses and ports stay.

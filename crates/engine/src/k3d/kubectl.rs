@@ -62,11 +62,8 @@ async fn not_ready(cx: &Context, server: &str, nodes: &[String], said: String) -
     let late = nodes.iter().find(|node| !ready.contains(node));
     let node = late.map_or(server, String::as_str);
     let said = said.lines().last().unwrap_or_default();
-    Error::NodeFailed {
-        node: node.to_owned(),
-        reason: format!("did not become Ready ({said})"),
-        log: cx.docker.last_lines(node).await,
-    }
+    let log = cx.docker.last_lines(node).await;
+    Error::node_failed(node, format!("did not become Ready ({said})"), log)
 }
 
 /// The nodes that Kubernetes calls Ready; none where it does not answer.

@@ -26,14 +26,16 @@ mod shape;
 mod spec;
 mod work;
 
-pub use execute::{Admitted, admit, apply_node, create, delete, delete_node, start, stop, update};
+pub use execute::{
+    Admitted, admit, apply_node, create, delete, delete_node, settle, start, stop, update,
+};
 pub use filter::NodeFilter;
 pub use kubectl::{Credentials, credentials};
-pub use node::{NodeSpec, node_container, plan_delete as plan_delete_node, plan_node};
+pub use node::{NodeSpec, node_container, node_specs, plan_delete as plan_delete_node, plan_node};
 pub use observe::{Observed, list, observe};
 pub use plan::{Plan, Replace, Step, plan, plan_power};
-pub use preflight::preflight;
-pub use read::spec_of;
+pub use preflight::{preflight, preflight_anew};
+pub use read::{spec_of, spelled};
 pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};
 
 pub(crate) use args::NodeArgs;

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::Role;
 use super::desired::DesiredNode;
 use super::observe::Observed;
-use super::plan::{Plan, Step, difference};
+use super::plan::{Plan, Step, difference, same_image};
 use super::read::user_part;
 use crate::docker::Node;
 use crate::error::{Error, Problem, Result, refuse};
@@ -114,6 +114,24 @@ pub(super) fn labelled(spec: &NodeSpec, observed: &Observed) -> DesiredNode {
     node.labels
         .insert(labels::ATLAS_NODE.to_owned(), spec.name.clone());
     node
+}
+
+/// The agent as it is, if it is there, and as it is wanted, with nothing left open.
+pub fn node_specs(spec: &NodeSpec, observed: &Observed) -> (Option<NodeSpec>, NodeSpec) {
+    let whole = |node: DesiredNode| NodeSpec {
+        image: Some(node.image),
+        memory: Some(node.memory),
+        args: Some(node.args.extra),
+        node_labels: Some(node.args.node_labels),
+        ..spec.clone()
+    };
+    let found = find(&spec.name, observed);
+    let mut after = wanted(spec, observed);
+    if let Some(found) = found.filter(|found| same_image(&found.image, &after.image)) {
+        after.image.clone_from(&found.image);
+    }
+    let before = found.map(|node| whole(user_part(observed, Role::Agent, node)));
+    (before, whole(after))
 }
 
 /// Compares an agent as wanted with what is. Pure.

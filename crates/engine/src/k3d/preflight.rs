@@ -19,6 +19,21 @@ use crate::ports;
 
 /// Refuses what would fail later: an overlapping subnet or a taken port.
 pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -> Result<()> {
+    check(cx, spec, observed, observed).await
+}
+
+/// The same for a cluster that is to go and be made anew: what it holds now is free then.
+pub async fn preflight_anew(cx: &Context, spec: &Spec, going: &Observed) -> Result<()> {
+    check(cx, spec, None, Some(going)).await
+}
+
+/// `observed` stays as far as it can; what `holder` holds is nobody else's.
+async fn check(
+    cx: &Context,
+    spec: &Spec,
+    observed: Option<&Observed>,
+    holder: Option<&Observed>,
+) -> Result<()> {
     desired(spec).map_err(Error::Invalid)?;
     cx.guard("checking the machine", async {
         let mut problems = Vec::new();
@@ -42,7 +57,7 @@ pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -
                     .flat_map(|net| around(spec, name, net)),
             );
         }
-        problems.extend(taken_ports(cx, spec, observed).await?);
+        problems.extend(taken_ports(cx, spec, observed, holder).await?);
         refuse(problems)
     })
     .await
@@ -71,6 +86,7 @@ async fn taken_ports(
     cx: &Context,
     spec: &Spec,
     observed: Option<&Observed>,
+    own: Option<&Observed>,
 ) -> Result<Vec<Problem>> {
     let mut wanted: Vec<(IpAddr, PortKey, FieldPath)> = Vec::new();
     let key = |port: u16, protocol: &str| PortKey {
@@ -107,10 +123,10 @@ async fn taken_ports(
     }
     let containers = cx.docker.running_containers().await?;
     for (address, port, path) in wanted {
-        let own = |node: &Node| {
-            observed.is_some_and(|observed| observed.nodes.iter().any(|(_, own)| own.id == node.id))
+        let is_own = |node: &Node| {
+            own.is_some_and(|own| own.nodes.iter().any(|(_, known)| known.id == node.id))
         };
-        let taken = ports::holder(cx, &containers, own, address, &port);
+        let taken = ports::holder(cx, &containers, is_own, address, &port);
         if let Some(holder) = taken {
             problems.push(Problem::new(
                 path,

@@ -4,11 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::desired::DesiredNode;
+use super::desired::{DesiredNode, desired};
+use super::loadbalancer::Upstreams;
 use super::observe::Observed;
+use super::plan::same_image;
 use super::spec::{Filtered, KubeApi, Pair, Port, Spec, Volume};
 use super::{API_PORT, NodeArgs, Role, node_name};
 use crate::docker::{Node, PortKey};
+use crate::error::{Error, Result};
 use crate::labels;
 use crate::path::FieldPath;
 
@@ -128,12 +131,11 @@ pub(crate) fn settled(spec: &Spec, observed: Option<&Observed>) -> Spec {
 /// they say what their absence says. `None` where it has no server.
 pub fn spec_of(observed: &Observed) -> Option<Spec> {
     let server = observed.server()?;
-    let parts: Vec<(Role, u32, DesiredNode)> = numbered(observed);
+    let parts = numbered(observed);
     let server_part = &parts.iter().find(|(role, ..)| *role == Role::Server)?.2;
     let balancer = parts.iter().find(|(role, ..)| *role == Role::LoadBalancer);
     let counts = |role| parts.iter().filter(|(found, ..)| *found == role).count();
     let managed_network = !observed.network_external;
-    let grouping = Grouping { parts: &parts };
     let memory = |role| {
         parts
             .iter()
@@ -161,18 +163,62 @@ pub fn spec_of(observed: &Observed) -> Option<Spec> {
     spec.host_ip_injection = !observed.is_ours() || !server.extra_hosts.is_empty();
     spec.servers_memory = memory(Role::Server);
     spec.agents_memory = memory(Role::Agent);
+    spell_lists(&mut spec, &parts, observed.upstreams.as_ref());
+    Some(spec)
+}
+
+/// The specification in the spelling of [`spec_of`], so that the two can be compared by what they say:
+/// filters, orders, what is left to Atlas, and image references that name what is there.
+///
+/// # Errors
+/// [`Error::Invalid`] where the specification makes no sense.
+pub fn spelled(spec: &Spec, observed: Option<&Observed>) -> Result<Spec> {
+    let mut spec = settled(spec, observed);
+    let desired = desired(&spec).map_err(Error::Invalid)?;
+    let mut counts = BTreeMap::new();
+    let parts = desired.nodes.into_iter().map(|node| {
+        let count = counts.entry(node.role).or_insert(0);
+        *count += 1;
+        (node.role, *count - 1, node)
+    });
+    let parts: Vec<_> = parts.collect();
+    spell_lists(&mut spec, &parts, Some(&desired.upstreams));
+    if !spec.load_balancer {
+        spec.load_balancer_image.clear();
+    }
+    if let Some(there) = observed.and_then(spec_of) {
+        for (wanted, there) in [
+            (&mut spec.image, &there.image),
+            (&mut spec.load_balancer_image, &there.load_balancer_image),
+        ] {
+            if same_image(wanted, there) {
+                wanted.clone_from(there);
+            }
+        }
+        spec.subnet = spec
+            .subnet
+            .or(there.subnet.filter(|_| spec.network.is_none()));
+    }
+    Ok(spec)
+}
+
+/// Whatever has filters, out of what each node is.
+fn spell_lists(spec: &mut Spec, parts: &[Part], upstreams: Option<&Upstreams>) {
+    let grouping = Grouping { parts };
     spec.env = grouping.pairs("env", |part| &part.env);
     spec.labels = grouping.pairs("label", |part| &part.labels);
     spec.volumes = grouping.volumes();
     spec.args = grouping.args();
     spec.node_labels = grouping.node_labels();
-    spec.ports = ports(observed, &parts);
-    Some(spec)
+    spec.ports = ports(parts, upstreams);
 }
 
-fn numbered(observed: &Observed) -> Vec<(Role, u32, DesiredNode)> {
+/// A node with its role and its place in it.
+type Part = (Role, u32, DesiredNode);
+
+fn numbered(observed: &Observed) -> Vec<Part> {
     let mut next_foreign = BTreeMap::new();
-    let mut parts: Vec<(Role, u32, DesiredNode)> = Vec::new();
+    let mut parts: Vec<Part> = Vec::new();
     let named = |role, node: &Node| match role {
         Role::LoadBalancer => Some(0),
         _ => index_of(&observed.name, role, &node.name),
@@ -202,7 +248,7 @@ fn numbered(observed: &Observed) -> Vec<(Role, u32, DesiredNode)> {
 type NodeSet = BTreeSet<(Role, u32)>;
 
 struct Grouping<'a> {
-    parts: &'a [(Role, u32, DesiredNode)],
+    parts: &'a [Part],
 }
 
 impl Grouping<'_> {
@@ -348,7 +394,7 @@ impl Grouping<'_> {
     }
 }
 
-fn ports(observed: &Observed, parts: &[(Role, u32, DesiredNode)]) -> Vec<Filtered<Port>> {
+fn ports(parts: &[Part], upstreams: Option<&Upstreams>) -> Vec<Filtered<Port>> {
     let grouping = Grouping { parts };
     let place = |name: &String| {
         let found = parts.iter().find(|(.., part)| part.name == *name);
@@ -358,9 +404,7 @@ fn ports(observed: &Observed, parts: &[(Role, u32, DesiredNode)]) -> Vec<Filtere
     for (role, index, part) in parts {
         for (key, published) in &part.ports {
             let filters = if *role == Role::LoadBalancer {
-                let nodes: NodeSet = observed
-                    .upstreams
-                    .as_ref()
+                let nodes: NodeSet = upstreams
                     .and_then(|upstreams| upstreams.get(key))
                     .map(|names| names.iter().filter_map(place).collect())
                     .unwrap_or_default();
@@ -389,4 +433,60 @@ fn ports(observed: &Observed, parts: &[(Role, u32, DesiredNode)]) -> Vec<Filtere
         item.path = FieldPath::of("port").index(position);
     }
     items
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::docker::State;
+
+    fn pair(key: &str, value: &str, filters: &[&str]) -> Filtered<Pair> {
+        Filtered {
+            value: Pair {
+                key: key.to_owned(),
+                value: value.to_owned(),
+            },
+            filters: filters.iter().map(|one| (*one).to_owned()).collect(),
+            path: FieldPath::of("env"),
+        }
+    }
+
+    #[test]
+    fn what_says_the_same_is_spelled_the_same() {
+        let spell = |env: Vec<Filtered<Pair>>| {
+            let spec = Spec {
+                agents: 2,
+                env,
+                ..Spec::new("demo", "node:1", "lb:1")
+            };
+            let env = spelled(&spec, None).unwrap().env.into_iter();
+            env.map(|item| (item.value.key, item.filters))
+                .collect::<Vec<_>>()
+        };
+        let plain = spell(vec![pair("A", "1", &[]), pair("B", "2", &["agent:*"])]);
+        let wordy = spell(vec![
+            pair("B", "2", &["agent:0", "agent:1"]),
+            pair("A", "1", &["agent:1", "server:0", "agent:0"]),
+        ]);
+        assert_eq!(plain, wordy);
+        assert_eq!(plain[1], ("B".to_owned(), vec!["agent:*".to_owned()]));
+    }
+
+    #[test]
+    fn an_image_by_another_name_for_it_is_the_one_that_is_there() {
+        let server = Node {
+            name: "k3d-demo-server-0".to_owned(),
+            image: "docker.io/library/node:1".to_owned(),
+            cmd: vec!["server".to_owned()],
+            state: State::default(),
+            ..Node::default()
+        };
+        let observed = Observed {
+            nodes: vec![(Role::Server, server)],
+            ..Observed::empty("demo")
+        };
+        let spec = Spec::new("demo", "node:1", "lb:1");
+        let found = spelled(&spec, Some(&observed)).unwrap();
+        assert_eq!(found.image, "docker.io/library/node:1");
+    }
 }

@@ -1,1 +1,4 @@
 terraform import atlas_k3d_cluster.example example
+
+# Where the configuration has a kubeconfig block with a path:
+terraform import atlas_k3d_cluster.example example,kubeconfig=example.yaml
