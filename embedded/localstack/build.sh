@@ -52,7 +52,7 @@ assemble() {
   chroot "$tree" python3 -m compileall -q -j 0 /opt/localstack >/dev/null || true
   # What is missing shows here and not when it runs.
   chroot "$tree" env PYTHONPATH=/opt/localstack OVERRIDE_IN_DOCKER=1 python3 -c \
-    'from localstack.aws.app import LocalstackAwsGateway; from atlas_localstack import iam, s3, sqs'
+    'from localstack.aws.app import LocalstackAwsGateway; from atlas_localstack import iam, replication, s3, sqs'
 }
 step "assemble $image" assemble
 step "import $image" import_tree "$tree" "$image" "$inputs" \

@@ -1,10 +1,12 @@
 """LocalStack, with its state on disk where PERSISTENCE=1."""
 
+from atlas_localstack.replication import accept_destinations_elsewhere
 from localstack import config
 from localstack.runtime import main
 
 
 def run() -> None:
+    accept_destinations_elsewhere()
     if config.PERSISTENCE:
         from atlas_localstack import iam, s3, sqs
         from atlas_localstack.disk import Folder

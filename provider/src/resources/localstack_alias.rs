@@ -322,7 +322,7 @@ impl Resource<Configured> for Alias {
         ]))
         .attribute("replication", Attribute::optional(Type::String, "What is carried to a peer. Makes the queue `<bucket>-events` with its dead-letter queue, which the bucket tells of every change.").nested(Nesting::Single, [
             ("peer_region", Attribute::required(Type::String, "The peer's region; another than this one.")),
-            ("peer_bucket", Attribute::required(Type::String, "The peer's bucket.")),
+            ("peer_bucket", Attribute::required(Type::String, "The peer's bucket. S3 wants it to exist, with versions; it is waited for ten seconds. LocalStack's published image looks for it on the same server only, the embedded one takes it to be elsewhere.")),
             ("peer_queue", Attribute::optional(Type::String, "The peer's transaction queue. Makes the outbox `<queue>-to-<peer_region>`: what is sent there is delivered to the peer's queue, at least once and in order of groups, whenever the peer can be reached.")),
             ("peer_endpoint", Attribute::optional(Type::String, "The peer's endpoint, for whoever reads this. Nothing is done with it: the replicator finds peers by its own `peers`.")),
             ("prefixes", Attribute::optional(Type::list(Type::String), "Beginnings of the keys that are replicated. Default: all.")),

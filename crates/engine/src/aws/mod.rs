@@ -212,6 +212,9 @@ fn hint(code: &str) -> &'static str {
         "QueueDeletedRecently" | "AWS.SimpleQueueService.QueueDeletedRecently" => {
             ". A queue's name is free again 60 seconds after it was deleted: apply again then"
         }
+        "InvalidRequest" => {
+            ". S3 takes replication rules only where the peer's bucket exists and keeps versions: make it first"
+        }
         "InternalFailure" => {
             ". LocalStack says this too where a service is not among its `services`"
         }

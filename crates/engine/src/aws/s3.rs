@@ -1,6 +1,7 @@
 //! Buckets, as far as an audit bucket needs them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_s3::types::{
     BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
@@ -16,6 +17,11 @@ use crate::error::{Error, Result};
 
 /// The id of our rules and notifications.
 const OURS: &str = "atlas";
+
+/// How often rules are tried while S3 misses the peer's bucket or its versions.
+const PEER_TRIES: u32 = 20;
+/// The time between two tries.
+const PEER_PAUSE: Duration = Duration::from_millis(500);
 
 /// A bucket as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -403,14 +409,19 @@ impl Aws {
             configuration = configuration.rules(rule.map_err(|error| odd(name, &error))?);
         }
         let configuration = configuration.build().map_err(|error| odd(name, &error))?;
-        self.s3
-            .put_bucket_replication()
-            .bucket(name)
-            .replication_configuration(configuration)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| self.failed(operation, name, error))
+        let mut tries = 1..PEER_TRIES;
+        loop {
+            let request = self.s3.put_bucket_replication().bucket(name);
+            let request = request.replication_configuration(configuration.clone());
+            match request.send().await {
+                Ok(_) => return Ok(()),
+                // The peer may be made at this moment; nothing tells when it is.
+                Err(error) if code_of(&error) == "InvalidRequest" && tries.next().is_some() => {
+                    tokio::time::sleep(PEER_PAUSE).await;
+                }
+                Err(error) => return Err(self.failed(operation, name, error)),
+            }
+        }
     }
 
     /// The queue that our notification tells; `None` where there is none, or it tells of less than all.
