@@ -10,6 +10,7 @@
 //! failed, because a test that fails once a month must be understood from its log.
 
 mod ansible;
+mod aws;
 mod command;
 mod docker;
 mod fault_proxy;
@@ -26,6 +27,7 @@ mod slot;
 mod terraform;
 
 pub use ansible::{Ansible, Played, TaskResult, ansible_program, module_binary};
+pub use aws::Aws;
 pub use command::{Finished, Run, Running};
 pub use docker::{Container, Docker, Objects};
 pub use fault_proxy::{Call, Fault, FaultProxy, Pattern};

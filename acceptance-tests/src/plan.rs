@@ -51,6 +51,23 @@ impl Plan {
             .map(|change| &change["change"]["after"])
     }
 
+    /// The attributes of a resource that are to change, as paths such as `queue.tags`; without those that are only
+    /// known after apply.
+    pub fn changed(&self, address: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        if let Some(change) = self.change(address) {
+            let change = &change["change"];
+            differences(
+                &change["before"],
+                &change["after"],
+                &change["after_unknown"],
+                "",
+                &mut found,
+            );
+        }
+        found
+    }
+
     fn change(&self, address: &str) -> Option<&Value> {
         let mut changes = self.0["resource_changes"].as_array().into_iter().flatten();
         changes.find(|change| change["address"] == address)
@@ -162,6 +179,30 @@ impl fmt::Display for Diagnostics {
             )?;
         }
         Ok(())
+    }
+}
+
+fn differences(
+    before: &Value,
+    after: &Value,
+    unknown: &Value,
+    path: &str,
+    found: &mut Vec<String>,
+) {
+    let (Some(was), Some(will)) = (before.as_object(), after.as_object()) else {
+        if before != after && unknown != &Value::Bool(true) {
+            found.push(path.to_owned());
+        }
+        return;
+    };
+    let keys: std::collections::BTreeSet<&String> = was.keys().chain(will.keys()).collect();
+    for key in keys {
+        let path = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        differences(&before[key], &after[key], &unknown[key], &path, found);
     }
 }
 

@@ -20,6 +20,8 @@ pub struct Settings {
     pub node_image: String,
     /// `ATLAS_LOADBALANCER_IMAGE`.
     pub loadbalancer_image: String,
+    /// `ATLAS_LOCALSTACK_IMAGE`.
+    pub localstack_image: String,
     /// `ATLAS_TOOLS_IMAGE`.
     pub tools_image: String,
     /// `ATLAS_TEST_IMAGE`: an image inside every node, with a shell, `wget` and `httpd`.
@@ -51,6 +53,7 @@ impl Settings {
             provider: provider()?,
             node_image: text("ATLAS_NODE_IMAGE", "atlas/node:v1.33.4"),
             loadbalancer_image: text("ATLAS_LOADBALANCER_IMAGE", "atlas/loadbalancer:1"),
+            localstack_image: text("ATLAS_LOCALSTACK_IMAGE", "atlas/localstack:4.9.2"),
             tools_image: text("ATLAS_TOOLS_IMAGE", "atlas/tools:1"),
             test_image: text("ATLAS_TEST_IMAGE", "docker.io/atlas/busybox:1"),
             k3d_583: path("ATLAS_K3D_583", bin.join("k3d-v5.8.3")),

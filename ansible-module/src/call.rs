@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use argspec::{Answer, Failure, Kind, Opt, Spec};
-use atlas_engine::{Context, Error};
+use atlas_engine::{Context, Error, Scope};
 
 use crate::params::Params;
 
@@ -22,7 +22,16 @@ pub(crate) struct Module {
     /// Whether it only looks.
     pub(crate) looks_only: bool,
     /// What it does.
-    pub(crate) run: for<'a> fn(&'a Call) -> Running<'a>,
+    pub(crate) run: Run,
+}
+
+/// What a module does, and what it needs for that.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// A Docker daemon.
+    Docker(for<'a> fn(&'a Call) -> Running<'a>),
+    /// Nothing: what it speaks to is among its arguments.
+    Anywhere(for<'a> fn(&'a Call<Scope>) -> Running<'a>),
 }
 
 /// What `ansible-doc` shows.
@@ -38,22 +47,21 @@ pub(crate) struct Docs {
 }
 
 /// One call of a module.
-pub(crate) struct Call {
+pub(crate) struct Call<W = Context> {
     /// The validated arguments.
     pub(crate) params: Params,
     /// Nothing may be changed.
     pub(crate) check: bool,
     /// Before and after are wanted.
     pub(crate) diff: bool,
-    /// The daemon, the time limit, and the way to be stopped.
-    pub(crate) cx: Context,
+    /// The daemon where there is one, the time limit, and the way to be stopped.
+    pub(crate) cx: W,
 }
 
 impl Module {
-    /// All options: the module's own, then how to reach Docker and how long to wait.
+    /// All options: the module's own, then how long to wait and, where it needs it, how to reach Docker.
     pub(crate) fn full_spec(&self) -> Spec {
-        (self.spec)()
-            .option(
+        let spec = (self.spec)().option(
                 "wait_timeout",
                 Opt::new(
                     Kind::Int,
@@ -61,8 +69,11 @@ impl Module {
                      run goes on from there.",
                 )
                 .or(300),
-            )
-            .option(
+            );
+        if matches!(self.run, Run::Anywhere(_)) {
+            return spec;
+        }
+        spec.option(
                 "docker_host",
                 Opt::new(
                     Kind::Str,

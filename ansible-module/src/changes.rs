@@ -163,7 +163,7 @@ impl Changes {
     }
 
     /// The answer: `object` is the thing as it is now, under its name.
-    pub(crate) fn answer(self, call: &Call, name: &str, object: Value) -> Answer {
+    pub(crate) fn answer<W>(self, call: &Call<W>, name: &str, object: Value) -> Answer {
         let diff = (call.diff && !self.is_empty()).then(|| self.diff());
         let differences: Vec<&str> = self
             .properties

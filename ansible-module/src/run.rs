@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argspec::{Answer, Failure, Invocation, Secrets, validate};
-use atlas_engine::Context;
 use atlas_engine::docker::{Docker, DockerConfig};
+use atlas_engine::{Context, Scope};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::call::{Call, Module, failure};
+use crate::call::{Call, Module, Run, failure};
 use crate::modules;
 use crate::params::Params;
 
@@ -106,25 +106,38 @@ fn execute(module: &Module, params: Params, check: bool, diff: bool) -> Result<A
             .get("wait_timeout")
             .and_then(Value::as_u64)
             .unwrap_or(300);
-        let docker = Docker::connect(&config)
-            .await
-            .map_err(|error| failure(&error))?;
-        let cx = Context::new(docker).with_timeout(Duration::from_secs(seconds));
-        stop_on_signals(&cx);
-        let call = Call {
-            params,
-            check,
-            diff,
-            cx,
-        };
-        (module.run)(&call).await
+        let scope = Scope::default().with_timeout(Duration::from_secs(seconds));
+        stop_on_signals(&scope);
+        match module.run {
+            Run::Docker(run) => {
+                let docker = Docker::connect(&config)
+                    .await
+                    .map_err(|error| failure(&error))?;
+                let call = Call {
+                    params,
+                    check,
+                    diff,
+                    cx: Context::within(docker, scope),
+                };
+                run(&call).await
+            }
+            Run::Anywhere(run) => {
+                let call = Call {
+                    params,
+                    check,
+                    diff,
+                    cx: scope,
+                };
+                run(&call).await
+            }
+        }
     })
 }
 
 /// Ctrl-C and SIGTERM stop the operation where it stands; it is told as an error.
-fn stop_on_signals(cx: &Context) {
+fn stop_on_signals(scope: &Scope) {
     for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
-        let cancel = cx.cancel.clone();
+        let cancel = scope.cancel.clone();
         if let Ok(mut signals) = signal(kind) {
             tokio::spawn(async move {
                 signals.recv().await;

@@ -19,6 +19,8 @@ pub(crate) struct Configured {
     connection: OnceCell<Docker>,
     pub(crate) node_image: String,
     pub(crate) load_balancer_image: String,
+    pub(crate) localstack_image: String,
+    pub(crate) replicator_image: String,
     /// Whether the configuration says nothing of load balancers' images.
     pub(crate) load_balancer_image_is_default: bool,
 }
@@ -40,6 +42,8 @@ impl Configured {
             node_image: image("node").unwrap_or_else(images::node),
             load_balancer_image_is_default: image("loadbalancer").is_none(),
             load_balancer_image: image("loadbalancer").unwrap_or_else(images::load_balancer),
+            localstack_image: image("localstack").unwrap_or_else(images::localstack),
+            replicator_image: image("replicator").unwrap_or_else(images::replicator),
         }
     }
 
@@ -51,6 +55,8 @@ impl Configured {
             connection: OnceCell::new(),
             node_image: images::node(),
             load_balancer_image: images::load_balancer(),
+            localstack_image: images::localstack(),
+            replicator_image: images::replicator(),
             load_balancer_image_is_default: true,
         }
     }

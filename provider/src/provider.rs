@@ -18,8 +18,8 @@ impl Provider for Atlas {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "Builds simulated global platforms on one machine's Docker: k3d clusters, networks, and \
-             bridges between clusters.",
+            "Builds simulated global platforms on one machine's Docker: k3d clusters, networks, \
+             bridges between clusters, and LocalStack in every region.",
         )
         .attribute(
             "docker_host",
@@ -73,6 +73,22 @@ impl Provider for Atlas {
                              `ghcr.io/k3d-io/k3d-proxy:5.8.3`.",
                         ),
                     ),
+                    (
+                        "localstack",
+                        Attribute::optional(
+                            Type::String,
+                            "LocalStack servers. Default: `ATLAS_LOCALSTACK_IMAGE`, then \
+                             `docker.io/localstack/localstack:4.9.2`.",
+                        ),
+                    ),
+                    (
+                        "replicator",
+                        Attribute::optional(
+                            Type::String,
+                            "Replicators beside them. Default: `ATLAS_REPLICATOR_IMAGE`, then \
+                             `atlas/replicator:1`.",
+                        ),
+                    ),
                 ],
             ),
         )
@@ -87,6 +103,8 @@ impl Provider for Atlas {
             Box::new(resources::network::Network),
             Box::new(resources::cluster::Cluster),
             Box::new(resources::bridge::Bridge),
+            Box::new(resources::localstack::LocalStack),
+            Box::new(resources::localstack_alias::Alias),
         ]
     }
 

@@ -43,11 +43,15 @@ pub(crate) fn problems(config: &Value) -> Vec<Problem> {
         .collect()
 }
 
-/// The context with the limit that the user gave to this operation.
-pub(crate) fn limit(cx: Context, state: &Value, operation: &str) -> Context {
+/// The limit that the user gave to this operation.
+pub(crate) fn of(state: &Value, operation: &str) -> Duration {
     let given = state.get("timeouts").get(operation).as_str();
-    let limit = given
+    given
         .and_then(|text| humantime::parse_duration(text).ok())
-        .unwrap_or(DEFAULT);
-    cx.with_timeout(limit)
+        .unwrap_or(DEFAULT)
+}
+
+/// The context with that limit.
+pub(crate) fn limit(cx: Context, state: &Value, operation: &str) -> Context {
+    cx.with_timeout(of(state, operation))
 }

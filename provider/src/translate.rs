@@ -30,6 +30,23 @@ pub(crate) fn push_problems(found: &mut Diagnostics, problems: &[Problem]) {
     }
 }
 
+/// The same for a resource whose objects are attributes: Terraform finds the line of `bucket`, and not that of
+/// `bucket.name` in it.
+pub(crate) fn push_at_attributes(found: &mut Diagnostics, problems: &[Problem]) {
+    for problem in problems {
+        let at = match problem.path.segments() {
+            [Segment::Name(first), ..] if first != "timeouts" => FieldPath::of(first),
+            _ => problem.path.clone(),
+        };
+        let message = problem.message.trim_end_matches('.');
+        found.push_error(
+            path(&at),
+            format!("Invalid {}", problem.path),
+            format!("{}: {message}. {}", problem.path, problem.remedy),
+        );
+    }
+}
+
 /// What a user is told where `create` finds just what it should make: an interrupted run may have made
 /// it, or another state may own it.
 pub(crate) fn taken_over(kind: &str, name: &Value) -> Diagnostics {

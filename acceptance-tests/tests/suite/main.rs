@@ -14,6 +14,7 @@ mod faults;
 mod inventory;
 mod k3d_contract;
 mod k3d_interop;
+mod localstack;
 mod network;
 mod peer;
 mod playbook;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::cluster_options::{options, specify};
 use super::cluster_view::{object, options_of, tell, view};
 use super::kubeconfig::tell_entries;
-use crate::call::{Call, Docs, Module, failure};
+use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 
 pub(super) fn module() -> Module {
@@ -60,7 +60,7 @@ pub(super) fn module() -> Module {
         },
         spec: options,
         looks_only: false,
-        run: |call| Box::pin(run(call)),
+        run: Run::Docker(|call| Box::pin(run(call))),
     }
 }
 

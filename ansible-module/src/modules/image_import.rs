@@ -5,7 +5,7 @@ use atlas_engine::image::{self, Observed, Spec};
 use atlas_engine::{Error, error};
 use serde_json::json;
 
-use crate::call::{Call, Docs, Module, failure};
+use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 
 pub(super) fn module() -> Module {
@@ -35,7 +35,7 @@ pub(super) fn module() -> Module {
         },
         spec: options,
         looks_only: false,
-        run: |call| Box::pin(run(call)),
+        run: Run::Docker(|call| Box::pin(run(call))),
     }
 }
 

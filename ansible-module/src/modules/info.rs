@@ -1,11 +1,12 @@
-//! `k3d_cluster_info`, `network_info` and `network_bridge_info`: look-ups.
+//! `k3d_cluster_info`, `network_info`, `network_bridge_info` and `localstack_info`: look-ups.
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::localstack::server;
 use atlas_engine::{bridge, k3d, labels};
 use serde_json::Value;
 
-use super::{cluster_view, network, network_bridge};
-use crate::call::{Call, Docs, Module, failure};
+use super::{cluster_view, localstack, network, network_bridge};
+use crate::call::{Call, Docs, Module, Run, failure};
 
 fn by_name(what: &str) -> Options {
     let text = format!(
@@ -44,7 +45,7 @@ pub(super) fn clusters() -> Module {
         },
         spec: || by_name("cluster"),
         looks_only: true,
-        run: |call| Box::pin(read_clusters(call)),
+        run: Run::Docker(|call| Box::pin(read_clusters(call))),
     }
 }
 
@@ -81,7 +82,7 @@ pub(super) fn networks() -> Module {
         },
         spec: || by_name("network"),
         looks_only: true,
-        run: |call| Box::pin(read_networks(call)),
+        run: Run::Docker(|call| Box::pin(read_networks(call))),
     }
 }
 
@@ -120,7 +121,7 @@ pub(super) fn bridges() -> Module {
         },
         spec: || by_name("bridge"),
         looks_only: true,
-        run: |call| Box::pin(read_bridges(call)),
+        run: Run::Docker(|call| Box::pin(read_bridges(call))),
     }
 }
 
@@ -142,4 +143,43 @@ async fn read_bridges(call: &Call) -> Result<Answer, Failure> {
         found.push(network_bridge::object(&name, &observed));
     }
     Ok(answer("bridges", found))
+}
+
+pub(super) fn servers() -> Module {
+    Module {
+        name: "localstack_info",
+        docs: Docs {
+            short: "Look up LocalStack servers",
+            description: &[
+                "Reads LocalStack servers back: their endpoints, and which services answer. Credentials and variables \
+                 are not returned.",
+            ],
+            examples: "
+- name: Every server
+  atlas.world.localstack_info:
+",
+            returns: &[(
+                "servers",
+                "list of dict",
+                "Servers as they are, with the attributes of the Terraform resource atlas_localstack but its credentials and variables.",
+            )],
+        },
+        spec: || by_name("server"),
+        looks_only: true,
+        run: Run::Docker(|call| Box::pin(read_servers(call))),
+    }
+}
+
+async fn read_servers(call: &Call) -> Result<Answer, Failure> {
+    let fail = |error| failure(&error);
+    let names = match call.params.text("name") {
+        Some(name) => vec![name.to_owned()],
+        None => server::list(&call.cx).await.map_err(fail)?,
+    };
+    let mut found = Vec::new();
+    for name in names {
+        let observed = server::observe(&call.cx, &name).await.map_err(fail)?;
+        found.push(localstack::object(&observed));
+    }
+    Ok(answer("servers", found))
 }

@@ -8,7 +8,7 @@ use atlas_engine::kubeconfig::{self, Difference};
 use serde_json::{Value, json};
 
 use super::state;
-use crate::call::{Call, Docs, Module, failure};
+use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 
 pub(super) fn module() -> Module {
@@ -41,7 +41,7 @@ pub(super) fn module() -> Module {
         },
         spec: options,
         looks_only: false,
-        run: |call| Box::pin(run(call)),
+        run: Run::Docker(|call| Box::pin(run(call))),
     }
 }
 

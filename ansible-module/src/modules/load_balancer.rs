@@ -8,7 +8,7 @@ use super::cluster::{Converged, converge};
 use super::cluster_options::{ports, read_ports};
 use super::cluster_view::{self, object};
 use super::state;
-use crate::call::{Call, Docs, Module, failure};
+use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 use crate::params::Reader;
 
@@ -45,7 +45,7 @@ pub(super) fn module() -> Module {
         },
         spec: options,
         looks_only: false,
-        run: |call| Box::pin(run(call)),
+        run: Run::Docker(|call| Box::pin(run(call))),
     }
 }
 

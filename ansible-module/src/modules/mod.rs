@@ -7,6 +7,8 @@ mod image_import;
 mod info;
 mod kubeconfig;
 mod load_balancer;
+mod localstack;
+mod localstack_alias;
 mod network;
 mod network_bridge;
 mod node;
@@ -26,6 +28,9 @@ pub(crate) fn all() -> Vec<Module> {
         info::networks(),
         network_bridge::module(),
         info::bridges(),
+        localstack::module(),
+        info::servers(),
+        localstack_alias::module(),
     ]
 }
 

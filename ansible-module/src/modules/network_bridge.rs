@@ -8,7 +8,7 @@ use atlas_engine::{FieldPath, error, network};
 use serde_json::{Value, json};
 
 use super::{recreate, state};
-use crate::call::{Call, Docs, Module, failure};
+use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 use crate::params::Reader;
 
@@ -40,7 +40,7 @@ pub(super) fn module() -> Module {
         },
         spec: options,
         looks_only: false,
-        run: |call| Box::pin(run(call)),
+        run: Run::Docker(|call| Box::pin(run(call))),
     }
 }
 

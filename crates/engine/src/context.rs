@@ -1,6 +1,7 @@
 //! What every operation is given: the daemon, the way to be stopped, and someone to tell.
 
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,28 +13,65 @@ use crate::error::{Error, Result};
 /// Told of each step as it happens.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
-/// The surroundings of one operation.
-#[derive(Clone)]
-pub struct Context {
-    /// The Docker daemon.
-    pub docker: Docker,
+/// How an operation may be stopped, how long it may take, and who hears of it.
+#[derive(Clone, Default)]
+pub struct Scope {
     /// Cancelled when the user stops the operation.
     pub cancel: CancellationToken,
     progress: Option<Progress>,
     deadline: Option<(tokio::time::Instant, Duration)>,
 }
 
+/// The surroundings of one operation on Docker.
+#[derive(Clone)]
+pub struct Context {
+    /// The Docker daemon.
+    pub docker: Docker,
+    scope: Scope,
+}
+
+impl Deref for Context {
+    type Target = Scope;
+
+    fn deref(&self) -> &Scope {
+        &self.scope
+    }
+}
+
 impl Context {
     /// A context without time limit or listener, cancelled by nobody.
     pub fn new(docker: Docker) -> Self {
-        Self {
-            docker,
-            cancel: CancellationToken::new(),
-            progress: None,
-            deadline: None,
-        }
+        Self::within(docker, Scope::default())
     }
 
+    /// A context with the limits of `scope`.
+    pub fn within(docker: Docker, scope: Scope) -> Self {
+        Self { docker, scope }
+    }
+
+    /// The same, stopped when `cancel` is.
+    #[must_use]
+    pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {
+        self.scope = self.scope.with_cancel(cancel);
+        self
+    }
+
+    /// The same, telling `progress` of each step.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Progress) -> Self {
+        self.scope = self.scope.with_progress(progress);
+        self
+    }
+
+    /// The same, failing with [`Error::TimedOut`] once `limit` from now has passed.
+    #[must_use]
+    pub fn with_timeout(mut self, limit: Duration) -> Self {
+        self.scope = self.scope.with_timeout(limit);
+        self
+    }
+}
+
+impl Scope {
     /// The same, stopped when `cancel` is.
     #[must_use]
     pub fn with_cancel(mut self, cancel: CancellationToken) -> Self {

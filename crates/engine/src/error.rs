@@ -92,6 +92,36 @@ pub enum Error {
         hint: String,
     },
 
+    /// An endpoint of AWS's kind refused or failed an operation.
+    #[error("{operation} {object}: {endpoint} says: {message}{hint}")]
+    Aws {
+        /// What was attempted, for instance "create bucket".
+        operation: &'static str,
+        /// The object's name.
+        object: String,
+        /// The endpoint's URL.
+        endpoint: String,
+        /// The service's error code, for instance `BucketAlreadyExists`; empty where there was none.
+        code: String,
+        /// The service's own words.
+        message: String,
+        /// What to do about it, starting with ". ", or empty.
+        hint: String,
+    },
+
+    /// Something that is to be removed holds what would be lost.
+    #[error("{kind} {name} holds {what}, which would be lost. {remedy}")]
+    NotEmpty {
+        /// "bucket" or "queue".
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What is in it.
+        what: String,
+        /// How to go on.
+        remedy: String,
+    },
+
     /// An image is neither in the daemon nor to be had.
     #[error(
         "image {image} is not in the Docker daemon and could not be pulled: {reason}. Check the \

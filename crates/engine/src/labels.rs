@@ -68,6 +68,15 @@ pub const ATLAS_BRIDGE_MEMBERS: &str = "k3d.x.atlas.bridge.members";
 /// On the same: whether it was made with names.
 pub const ATLAS_BRIDGE_DNS: &str = "k3d.x.atlas.bridge.dns";
 
+/// On the containers and the volume of a LocalStack server: its name. They carry none of k3d's labels.
+pub const ATLAS_LOCALSTACK: &str = "k3d.x.atlas.localstack";
+
+/// On the same containers: `server` or `replicator`.
+pub const ATLAS_LOCALSTACK_ROLE: &str = "k3d.x.atlas.localstack.role";
+
+/// On the server: the network that it was made for; it may be on others as well.
+pub const ATLAS_LOCALSTACK_NETWORK: &str = "k3d.x.atlas.localstack.network";
+
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs

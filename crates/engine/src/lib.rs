@@ -11,9 +11,10 @@
 //! [`labels::ATLAS_PREFIX`], which the k3d CLI preserves, so that k3d, Terraform and Ansible can take
 //! turns on one cluster.
 //!
-//! Invariants: only [`docker`] knows bollard; plans do no I/O; no secret is part of an error, a
+//! Invariants: only [`docker`] knows bollard, only [`aws`] the AWS SDK; plans do no I/O; no secret is part of an error, a
 //! summary or a log line.
 
+pub mod aws;
 pub mod bridge;
 pub mod cidr;
 pub mod context;
@@ -24,11 +25,14 @@ pub mod images;
 pub mod k3d;
 pub mod kubeconfig;
 pub mod labels;
+pub mod localstack;
 mod lock;
 pub mod network;
 pub mod path;
+mod ports;
+mod ready;
 pub mod size;
 
-pub use context::Context;
+pub use context::{Context, Scope};
 pub use error::{Error, Problem, Result};
 pub use path::FieldPath;

@@ -4,6 +4,8 @@ pub(crate) mod bridge;
 pub(crate) mod cluster;
 mod cluster_schema;
 mod cluster_spec;
+pub(crate) mod localstack;
+pub(crate) mod localstack_alias;
 pub(crate) mod network;
 
 pub(crate) use cluster_schema::{COMPUTED, nodes_attribute};

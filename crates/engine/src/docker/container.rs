@@ -59,7 +59,7 @@ pub struct Published {
     pub port: Option<u16>,
 }
 
-/// A container to be created, in the shape that all of k3d's share.
+/// A container to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerSpec {
     /// Name and host name.
@@ -86,6 +86,8 @@ pub struct ContainerSpec {
     pub extra_hosts: Vec<String>,
     /// Memory limit in bytes.
     pub memory: Option<i64>,
+    /// In the shape that all of k3d's share: privileged, in the host's user namespace, with `/run` in memory.
+    pub is_node: bool,
 }
 
 /// A container's state of life.
@@ -332,14 +334,16 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         host_config: Some(HostConfig {
             binds: Some(spec.binds.clone()),
             port_bindings: Some(bindings.collect()),
-            privileged: Some(true),
-            userns_mode: Some("host".to_owned()),
+            privileged: Some(spec.is_node),
+            userns_mode: spec.is_node.then(|| "host".to_owned()),
             init: Some(true),
             network_mode: Some("bridge".to_owned()),
-            tmpfs: Some(HashMap::from([
-                ("/run".to_owned(), String::new()),
-                ("/var/run".to_owned(), String::new()),
-            ])),
+            tmpfs: spec.is_node.then(|| {
+                HashMap::from([
+                    ("/run".to_owned(), String::new()),
+                    ("/var/run".to_owned(), String::new()),
+                ])
+            }),
             extra_hosts: Some(spec.extra_hosts.clone()),
             memory: spec.memory,
             restart_policy: Some(RestartPolicy {

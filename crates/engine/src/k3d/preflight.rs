@@ -2,7 +2,7 @@
 //! are taken.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv4Net;
 
@@ -11,10 +11,11 @@ use super::observe::Observed;
 use super::spec::Spec;
 use crate::cidr;
 use crate::context::Context;
-use crate::docker::{PortKey, Published};
+use crate::docker::{Node, PortKey};
 use crate::error::{Error, Problem, Result, refuse};
 use crate::network::refuse_overlap;
 use crate::path::FieldPath;
+use crate::ports;
 
 /// Refuses what would fail later: an overlapping subnet or a taken port.
 pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -> Result<()> {
@@ -122,26 +123,10 @@ async fn taken_ports(
     }
     let containers = cx.docker.running_containers().await?;
     for (address, port, path) in wanted {
-        let holder = containers.iter().find(|node| {
-            let same_protocol = node
-                .ports
-                .iter()
-                .filter(|(key, _)| key.protocol == port.protocol);
-            same_protocol
-                .flat_map(|(_, published)| published)
-                .any(|published| covers(published, address, port.port))
-        });
-        let own = holder.is_some_and(|holder| {
-            own.is_some_and(|own| own.nodes.iter().any(|(_, node)| node.id == holder.id))
-        });
-        let taken = match holder {
-            _ if own => continue,
-            Some(holder) => Some(format!("the container {}", holder.name)),
-            None if cx.docker.is_local() && is_bound(address, &port) => {
-                Some("another program on this machine".to_owned())
-            }
-            None => None,
+        let is_own = |node: &Node| {
+            own.is_some_and(|own| own.nodes.iter().any(|(_, known)| known.id == node.id))
         };
+        let taken = ports::holder(cx, &containers, is_own, address, &port);
         if let Some(holder) = taken {
             problems.push(Problem::new(
                 path,
@@ -153,40 +138,9 @@ async fn taken_ports(
     Ok(problems)
 }
 
-fn covers(published: &Published, address: IpAddr, port: u16) -> bool {
-    let everywhere =
-        |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
-    published.port == Some(port)
-        && (everywhere(published.address)
-            || everywhere(Some(address))
-            || published.address == Some(address))
-}
-
-fn is_bound(address: IpAddr, port: &PortKey) -> bool {
-    let place = SocketAddr::new(address, port.port);
-    let bound = match port.protocol.as_str() {
-        "udp" => UdpSocket::bind(place).map(drop),
-        _ => TcpListener::bind(place).map(drop),
-    };
-    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_port_is_taken_for_one_protocol_only() {
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let taken = UdpSocket::bind((here, 0)).unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let key = |protocol: &str| PortKey {
-            port,
-            protocol: protocol.to_owned(),
-        };
-        assert!(is_bound(here, &key("udp")));
-        assert!(!is_bound(here, &key("tcp")));
-    }
 
     #[test]
     fn a_network_that_overlaps_pods_or_services_is_told_with_its_name() {

@@ -2,10 +2,8 @@
 
 use super::Role;
 use crate::context::Context;
-use crate::error::{Error, Result};
-
-/// How often a node may end and be started again by Docker before that counts as failure.
-const RESTARTS: u32 = 3;
+use crate::error::Result;
+use crate::ready;
 
 /// The line, in lower case.
 fn line(role: Role) -> &'static str {
@@ -17,62 +15,6 @@ fn line(role: Role) -> &'static str {
 }
 
 /// Waits for the node's line since its present start.
-///
-/// # Errors
-/// [`Error::NodeFailed`] with the last lines of the log where the node ends instead;
-/// [`Error::TimedOut`] with the same where the context's time is up.
 pub(super) async fn wait(cx: &Context, role: Role, name: &str) -> Result<()> {
-    let waiting = format!("node {name} becoming ready");
-    match cx.guard(&waiting, follow(cx, role, name)).await {
-        Err(Error::TimedOut {
-            waiting_for, after, ..
-        }) => {
-            let log = format!(
-                "The last log lines of {name}:\n{}\n",
-                cx.docker.last_lines(name).await
-            );
-            Err(Error::TimedOut {
-                waiting_for,
-                after,
-                log,
-            })
-        }
-        other => other,
-    }
-}
-
-async fn follow(cx: &Context, role: Role, name: &str) -> Result<()> {
-    for _ in 0..=RESTARTS {
-        let Some(node) = cx.docker.container(name).await? else {
-            return Err(failed(cx, name, "was removed while it started".to_owned()).await);
-        };
-        let seen = |text: &str| text.to_lowercase().contains(line(role));
-        if cx
-            .docker
-            .follow_log(name, node.started_second(), seen)
-            .await?
-        {
-            return Ok(());
-        }
-        // Its log ended because it did. Docker starts it again, after a pause that grows.
-        if !cx.docker.next_start(name, &node.state.started_at).await? {
-            break;
-        }
-    }
-    let code = cx
-        .docker
-        .container(name)
-        .await?
-        .map_or(-1, |node| node.state.exit_code);
-    Err(failed(
-        cx,
-        name,
-        format!("ended with exit code {code} instead of becoming ready"),
-    )
-    .await)
-}
-
-async fn failed(cx: &Context, name: &str, reason: String) -> Error {
-    let log = cx.docker.last_lines(name).await;
-    Error::node_failed(name, reason, log)
+    ready::wait(cx, line(role), name).await
 }

@@ -1,0 +1,523 @@
+//! LocalStack servers and regional aliases: their life, what is found to differ, and what is refused.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+
+use acceptance_tests::{Aws, Sandbox, Settings, Terraform};
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+const SERVER: &str = "atlas_localstack.s";
+const US: &str = "atlas_localstack_alias.us";
+const EU: &str = "atlas_localstack_alias.eu";
+
+/// A server and two aliases on it.
+#[derive(Clone)]
+struct Platform {
+    name: String,
+    network: String,
+    subnet: String,
+    port: u16,
+    /// More lines of the server.
+    server: String,
+    force_destroy: bool,
+    /// More of the American alias's bucket.
+    bucket: String,
+}
+
+impl Platform {
+    fn new(sandbox: &Sandbox) -> Result<Self> {
+        Ok(Self {
+            name: sandbox.name("ls"),
+            network: sandbox.name("cloud"),
+            subnet: sandbox.subnet(0),
+            port: sandbox.port(0)?,
+            server: String::new(),
+            force_destroy: false,
+            bucket: "tags = { purpose = \"audit\" }".to_owned(),
+        })
+    }
+
+    fn hcl(&self) -> String {
+        let Self {
+            name,
+            network,
+            subnet,
+            port,
+            server,
+            force_destroy,
+            bucket,
+        } = self;
+        format!(
+            r#"
+resource "atlas_network" "n" {{
+  name   = "{network}"
+  subnet = "{subnet}"
+}}
+resource "atlas_localstack" "s" {{
+  name    = "{name}"
+  network = atlas_network.n.name
+  port    = {port}
+  {server}
+}}
+resource "atlas_localstack_alias" "us" {{
+  region   = "us-east-1"
+  endpoint = atlas_localstack.s.endpoint
+  bucket = {{
+    name                       = "{name}-us"
+    force_destroy              = {force_destroy}
+    expiration_days            = 365
+    noncurrent_expiration_days = 30
+    {bucket}
+  }}
+  queue = {{
+    name                        = "{name}-tx.fifo"
+    fifo                        = true
+    content_based_deduplication = true
+    tags                        = {{ purpose = "payments" }}
+  }}
+  replication = {{
+    peer_region = "eu-central-1"
+    peer_bucket = "{name}-eu"
+    peer_queue  = "{name}-tx.fifo"
+    prefixes    = ["ledger/", "audit/"]
+  }}
+}}
+resource "atlas_localstack_alias" "eu" {{
+  region      = "eu-central-1"
+  endpoint    = atlas_localstack.s.endpoint
+  bucket      = {{ name = "{name}-eu" }}
+  queue       = {{ name = "{name}-tx.fifo", fifo = true }}
+  replication = {{ peer_region = "us-east-1", peer_bucket = "{name}-us" }}
+}}
+"#
+        )
+    }
+
+    fn container(&self) -> String {
+        format!("atlas-localstack-{}", self.name)
+    }
+
+    fn aws(&self, region: &str) -> Aws {
+        Aws::new(&self.container(), region)
+    }
+
+    /// A script for the American alias.
+    fn script(&self, script: &str) -> Result<serde_json::Value> {
+        let names = format!("B, Q = '{0}-us', '{0}-tx'\n", self.name);
+        self.aws("us-east-1").run(&(names + script))
+    }
+}
+
+/// Changes behind Terraform's back: what the plan must show, and how it is done. An empty path is what has no
+/// attribute of its own.
+const DRIFTS: [(&str, &str); 16] = [
+    (
+        "bucket.versioning",
+        "s3.put_bucket_versioning(Bucket=B, VersioningConfiguration={'Status': 'Suspended'})",
+    ),
+    (
+        "bucket.block_public_access",
+        "s3.delete_public_access_block(Bucket=B)",
+    ),
+    (
+        "bucket.tags.purpose",
+        "s3.put_bucket_tagging(Bucket=B, Tagging={'TagSet': [{'Key': 'purpose', 'Value': 'x'}]})",
+    ),
+    (
+        "bucket.expiration_days",
+        "rules = s3.get_bucket_lifecycle_configuration(Bucket=B)['Rules']
+rules[0]['Expiration'] = {'Days': 7}
+s3.put_bucket_lifecycle_configuration(Bucket=B, LifecycleConfiguration={'Rules': rules})",
+    ),
+    (
+        "bucket.noncurrent_expiration_days",
+        "rules = s3.get_bucket_lifecycle_configuration(Bucket=B)['Rules']
+rules[0]['NoncurrentVersionExpiration'] = {'NoncurrentDays': 7}
+s3.put_bucket_lifecycle_configuration(Bucket=B, LifecycleConfiguration={'Rules': rules})",
+    ),
+    (
+        "queue.visibility_timeout",
+        "sqs.set_queue_attributes(QueueUrl=url(Q + '.fifo'), Attributes={'VisibilityTimeout': '7'})",
+    ),
+    (
+        "queue.retention",
+        "sqs.set_queue_attributes(QueueUrl=url(Q + '.fifo'), Attributes={'MessageRetentionPeriod': '600'})",
+    ),
+    (
+        "queue.content_based_deduplication",
+        "sqs.set_queue_attributes(QueueUrl=url(Q + '.fifo'), Attributes={'ContentBasedDeduplication': 'false'})",
+    ),
+    (
+        "queue.max_receive_count",
+        "sqs.set_queue_attributes(QueueUrl=url(Q + '.fifo'), Attributes={'RedrivePolicy': ''})",
+    ),
+    (
+        "queue.tags.more",
+        "sqs.tag_queue(QueueUrl=url(Q + '.fifo'), Tags={'more': '1'})",
+    ),
+    ("replication", "s3.delete_bucket_replication(Bucket=B)"),
+    (
+        "replication.delete_markers",
+        "r = s3.get_bucket_replication(Bucket=B)['ReplicationConfiguration']
+for rule in r['Rules']: rule['DeleteMarkerReplication']['Status'] = 'Disabled'
+s3.put_bucket_replication(Bucket=B, ReplicationConfiguration=r)",
+    ),
+    (
+        "replication.prefixes",
+        "r = s3.get_bucket_replication(Bucket=B)['ReplicationConfiguration']
+r['Rules'] = r['Rules'][:1]
+s3.put_bucket_replication(Bucket=B, ReplicationConfiguration=r)",
+    ),
+    (
+        "drift",
+        "s3.put_bucket_notification_configuration(Bucket=B, NotificationConfiguration={})",
+    ),
+    ("drift", "sqs.delete_queue(QueueUrl=url(Q + '-dlq.fifo'))"),
+    (
+        "replication.peer_queue",
+        "sqs.delete_queue(QueueUrl=url(Q + '-to-eu-central-1.fifo'))",
+    ),
+];
+
+/// One drift: seen alone by the plan, and repaired by the apply.
+fn expect_repaired(
+    platform: &Platform,
+    terraform: &Terraform,
+    path: &str,
+    script: &str,
+) -> Result<()> {
+    platform.script(script)?;
+    let plan = terraform.plan_json()?;
+    plan.expect(US, &["update"])?;
+    let mut changed = plan.changed(US);
+    // The sentence beside an attribute, where a whole queue is missing.
+    if path != "drift" {
+        changed.retain(|path| path != "drift");
+    }
+    ensure!(changed == [path], "the plan shows {changed:?}\n{plan}");
+    plan.expect(EU, &["no-op"])?;
+    terraform
+        .command("apply")?
+        .args(["-auto-approve", "planned"])
+        .succeed()?;
+    Ok(())
+}
+
+#[test]
+fn a_server_and_two_aliases_live_and_every_drift_is_seen_and_repaired() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let mut platform = Platform::new(&sandbox)?;
+    terraform.apply(&platform.hcl())?;
+
+    let server = terraform.attributes(SERVER)?;
+    ensure!(server["version"] == "4.9.2", "{server}");
+    ensure!(
+        server["running_services"] == json!(["iam", "s3", "sqs", "sts"]),
+        "{server}"
+    );
+    let before = [terraform.attributes(US)?, terraform.attributes(EU)?];
+    ensure!(before[0]["account_id"] == "000000000000", "{}", before[0]);
+
+    // The bucket tells its queue, the outbox names the peer's queue.
+    let seen = platform.script(
+        "s3.put_object(Bucket=B, Key='ledger/1', Body=b'1')
+for _ in range(10):
+    got = sqs.receive_message(QueueUrl=url(B + '-events'), WaitTimeSeconds=2).get('Messages', [])
+    keys = [r['s3']['object']['key'] for m in got for r in json.loads(m['Body']).get('Records', [])]
+    if keys: break
+say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags']['atlas:forward-to']])",
+    )?;
+    let peer = format!(
+        "arn:aws:sqs:eu-central-1:000000000000:{}-tx.fifo",
+        platform.name
+    );
+    ensure!(seen == json!([["ledger/1"], peer]), "{seen}");
+
+    let failed: Vec<String> = DRIFTS
+        .iter()
+        .filter_map(|(path, script)| {
+            let repaired = expect_repaired(&platform, &terraform, path, script);
+            repaired.err().map(|error| format!("{path}: {error:#}"))
+        })
+        .collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
+    terraform.expect_no_changes()?;
+
+    // Imported, they are what they were before.
+    let ids = [
+        (SERVER, platform.name.clone()),
+        (
+            US,
+            format!(
+                "us-east-1,http://127.0.0.1:{0},{1}-us,{1}-tx.fifo",
+                platform.port, platform.name
+            ),
+        ),
+        (
+            EU,
+            format!(
+                "eu-central-1,http://127.0.0.1:{0},{1}-eu,{1}-tx.fifo",
+                platform.port, platform.name
+            ),
+        ),
+    ];
+    for (address, id) in ids {
+        terraform.forget(address)?;
+        terraform.import(&platform.hcl(), address, &id)?;
+    }
+    let after = [terraform.attributes(US)?, terraform.attributes(EU)?];
+    ensure!(after == before, "imported: {after:?}\nbefore: {before:?}");
+
+    // A server that stopped is started; one that is gone is made again, with its data.
+    let docker = sandbox.docker();
+    docker.run(&["stop", "--time", "1", &platform.container()])?;
+    terraform.expect_changes()?.expect(SERVER, &["update"])?;
+    terraform.repair()?;
+    docker.run(&["rm", "--force", &platform.container()])?;
+    terraform.expect_changes()?.expect(SERVER, &["create"])?;
+    terraform.repair()?;
+
+    // So is one that is changed.
+    platform.server = "environment = { ATLAS_TEST = \"1\" }\n  services = [\"s3\", \"sqs\", \"iam\", \"sts\", \"sns\"]".to_owned();
+    platform.bucket.clear();
+    terraform
+        .plan(&platform.hcl())?
+        .expect(SERVER, &["update"])?;
+    terraform.apply(&platform.hcl())?;
+    let body =
+        platform.script("say(s3.get_object(Bucket=B, Key='ledger/1')['Body'].read().decode())")?;
+    ensure!(body == "1", "the object is {body}");
+
+    // What holds data stays, unless that is said.
+    let refused = terraform
+        .command("destroy")?
+        .arg("-auto-approve")
+        .finish()?;
+    let said = refused.output();
+    ensure!(
+        refused.code == Some(1) && said.contains("force_destroy"),
+        "{said}"
+    );
+    platform.force_destroy = true;
+    terraform.apply(&platform.hcl())?;
+    terraform.destroy()?;
+    Ok(())
+}
+
+/// Every step is foretold by a check run, and has nothing to do a second time.
+#[test]
+fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let ansible = sandbox.ansible()?;
+    let platform = Platform::new(&sandbox)?;
+    let (name, image) = (&platform.name, &Settings::get()?.localstack_image);
+    let endpoint = format!("http://127.0.0.1:{}", platform.port);
+    let bucket = format!("{name}-us");
+    let network = json!({"name": platform.network, "subnet": platform.subnet});
+    ansible.converge(&[
+        ("network", network),
+        (
+            "localstack",
+            json!({"name": name, "network": platform.network, "image": image, "port": platform.port}),
+        ),
+    ])?;
+    let alias = |more: serde_json::Value| {
+        let mut all =
+            json!({"region": "us-east-1", "endpoint": endpoint, "bucket": {"name": bucket}});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        all
+    };
+    let replication = json!({"peer_region": "eu-central-1", "peer_bucket": format!("{name}-eu")});
+    let done = ansible.converge(&[
+        (
+            "localstack_alias",
+            alias(json!({"queue": {"name": "tx.fifo"}})),
+        ),
+        (
+            "localstack_alias",
+            alias(json!({
+                "queue": {"name": "tx.fifo", "visibility_timeout": 60},
+                "replication": replication,
+            })),
+        ),
+    ])?;
+    let changed = &done[1];
+    ensure!(
+        changed["differences"] == json!(["queue.visibility_timeout", "replication"]),
+        "{changed}"
+    );
+    ensure!(
+        changed["alias"]["account_id"] == "000000000000",
+        "{changed}"
+    );
+
+    let told = ansible.succeed(&[json!({"atlas.world.localstack_info": {"name": name}})])?;
+    ensure!(told[0]["servers"][0]["version"] == "4.9.2", "{told:?}");
+    ansible.converge(&[
+        (
+            "localstack_alias",
+            alias(json!({"state": "absent", "queue": {"name": "tx.fifo"}})),
+        ),
+        ("localstack", json!({"name": name, "state": "absent"})),
+        (
+            "network",
+            json!({"name": platform.network, "state": "absent"}),
+        ),
+    ])?;
+    let left = sandbox.docker().objects(&sandbox.prefix())?;
+    ensure!(left.is_empty(), "there is left:\n{left}");
+    Ok(())
+}
+
+/// An alias, with one line another.
+fn alias(endpoint: &str, region: &str, more: &str) -> String {
+    format!(
+        "resource \"atlas_localstack_alias\" \"us\" {{\n  region = \"{region}\"\n  endpoint = \"{endpoint}\"\n{more}\n}}\n"
+    )
+}
+
+#[test]
+fn bad_servers_and_aliases_are_refused_at_the_line() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let here = "http://127.0.0.1:1";
+    let server = |more: &str| {
+        format!(
+            "resource \"atlas_localstack\" \"s\" {{\n  name = \"x\"\n  network = \"n\"\n{more}\n}}\n"
+        )
+    };
+    let us = |more: &str| alias(here, "us-east-1", more);
+    let table = [
+        (
+            "a bucket's name",
+            us("  bucket = { name = \"Audit\" }"),
+            "bucket",
+            vec!["Audit", "small letters"],
+        ),
+        (
+            "FIFO without its ending",
+            us("  bucket = { name = \"audit\" }\n  queue = { name = \"tx\", fifo = true }"),
+            "queue",
+            vec!["queue.name", ".fifo"],
+        ),
+        (
+            "the ending without FIFO",
+            us("  bucket = { name = \"audit\" }\n  queue = { name = \"tx.fifo\" }"),
+            "queue",
+            vec!["queue.name", "fifo = true"],
+        ),
+        (
+            "a peer in the same region",
+            us(
+                "  bucket = { name = \"audit\" }\n  replication = { peer_region = \"us-east-1\", peer_bucket = \"other\" }",
+            ),
+            "replication",
+            vec!["replication.peer_region", "another region"],
+        ),
+        (
+            "replication without versions",
+            us(
+                "  bucket = { name = \"audit\", versioning = false }\n  replication = { peer_region = \"eu-west-1\", peer_bucket = \"other\" }",
+            ),
+            "bucket",
+            vec!["bucket.versioning"],
+        ),
+        (
+            "no region",
+            alias(here, "Frankfurt", "  bucket = { name = \"audit\" }"),
+            "region",
+            vec!["Frankfurt", "eu-central-1"],
+        ),
+        (
+            "no URL",
+            alias("localhost", "us-east-1", "  bucket = { name = \"audit\" }"),
+            "endpoint",
+            vec!["localhost", "http://127.0.0.1:4566"],
+        ),
+        (
+            "a variable of ours",
+            server("  environment = { SERVICES = \"s3\" }"),
+            "environment",
+            vec!["SERVICES", "services"],
+        ),
+        (
+            "no services",
+            server("  services = []"),
+            "services",
+            vec!["services"],
+        ),
+        (
+            "a port",
+            server("  port = 70000"),
+            "port",
+            vec!["70000", "65535"],
+        ),
+        (
+            "a peer without scheme",
+            server("  replicator = { regions = [\"us-east-1\"], peers = [\"eu:4566\"] }"),
+            "replicator",
+            vec!["replicator.peers[0]", "http://"],
+        ),
+    ];
+    let failed: Vec<String> = table
+        .iter()
+        .filter_map(|(what, config, code, parts)| {
+            let said = terraform.expect_plan_error(config);
+            let checked = said.and_then(|said| said.expect_at(code, parts));
+            checked.err().map(|error| format!("{what}: {error:#}"))
+        })
+        .collect();
+    ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
+
+    // Only the world can refuse these.
+    let network = server("").replace("\"n\"", &format!("\"{}\"", sandbox.name("none")));
+    terraform
+        .expect_apply_error(&network)?
+        .expect_at("network", &["there is no network"])?;
+    let config = us("  bucket = { name = \"audit\" }");
+    terraform
+        .expect_apply_error(&config)?
+        .expect_at("endpoint", &["127.0.0.1:1", "no answer"])?;
+    let endpoint = refusing_endpoint()?;
+    let config = alias(
+        &endpoint,
+        "us-east-1",
+        "  bucket = { name = \"audit\" }\n  access_key = \"wrong\"\n  secret_key = \"sesame-9\"",
+    );
+    let said = terraform.expect_apply_error(&config)?;
+    said.expect_at("access_key", &["InvalidClientTokenId", "secret_key"])?;
+    ensure!(
+        !said.to_string().contains("sesame-9"),
+        "a secret is told:\n{said}"
+    );
+    ensure!(
+        terraform.addresses()?.is_empty(),
+        "something is in the state"
+    );
+    Ok(())
+}
+
+/// Answers every request as AWS answers wrong credentials, which LocalStack never does. It ends with the test.
+fn refusing_endpoint() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("no port is free")?;
+    let endpoint = format!("http://{}", listener.local_addr()?);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let mut stream = stream;
+            let mut request = [0; 16 * 1024];
+            let _ = stream.read(&mut request);
+            let body = "<ErrorResponse><Error><Type>Sender</Type><Code>InvalidClientTokenId</Code>\
+                        <Message>The security token included in the request is invalid.</Message></Error></ErrorResponse>";
+            let _ = write!(
+                stream,
+                "HTTP/1.1 403 Forbidden\r\ncontent-type: text/xml\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    Ok(endpoint)
+}

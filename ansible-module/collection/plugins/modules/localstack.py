@@ -1,0 +1,275 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: localstack
+short_description: LocalStack servers
+version_added: 0.1.0
+description:
+- 'Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on request
+  a replicator beside it. The module ends when the server answers.'
+- An option that is not given is not compared. With persistence, changes make another container on the same
+  volume; without, they make another server, and need O(recreate).
+author:
+- Project Atlas (@atlas-world)
+options:
+  name:
+    description:
+    - Its name. The container is called C(atlas-localstack-NAME).
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the server exists. Removing it removes its data.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  network:
+    description:
+    - The Docker network that it is on. Needed to make it.
+    type: str
+  image:
+    description:
+    - Its image. For a new server it is the one that the environment variable E(ATLAS_LOCALSTACK_IMAGE) names,
+      then C(docker.io/localstack/localstack:4.9.2).
+    type: str
+  services:
+    description:
+    - Services that it runs, as the AWS command line names them. A new server runs s3, sqs, iam and sts.
+    type: list
+    elements: str
+  port:
+    description:
+    - Port on 127.0.0.1. A new server has 4566.
+    type: int
+  address:
+    description:
+    - A fixed IPv4 address on the network.
+    type: str
+  persistence:
+    description:
+    - Whether its state is kept in a volume. It is for a new server. Changing it makes another server.
+    type: bool
+  environment:
+    description:
+    - More variables. An empty mapping means none. They are compared, and never shown.
+    type: dict
+  replicator:
+    description:
+    - A container beside it that carries objects and messages to other regions. An empty mapping means none.
+    type: dict
+    suboptions:
+      image:
+        description:
+        - Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then
+          C(atlas/replicator:1).
+        type: str
+      peers:
+        description:
+        - Endpoints of the other regions, as containers on the network see them.
+        type: list
+        elements: str
+      regions:
+        description:
+        - Regions whose queues it serves.
+        type: list
+        elements: str
+      metrics_port:
+        description:
+        - Port on 127.0.0.1 for its metrics.
+        type: int
+      access_key:
+        description:
+        - Access key for its own endpoint and the peers'. Left out, it is C(test).
+        type: str
+      secret_key:
+        description:
+        - The secret of it. Left out, it is C(test).
+        type: str
+  recreate:
+    description:
+    - What to do where something differs that cannot be changed in place.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
+    type: str
+    default: never
+    choices:
+    - never
+    - on_change
+    - always
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: A server in the eastern region
+  atlas.world.localstack:
+    name: us-east
+    network: atlas-us-east
+    port: 4566
+
+- name: Remove it with its data
+  atlas.world.localstack:
+    name: us-east
+    state: absent
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+localstack:
+  description: The server as it is, with the attributes of the Terraform resource atlas_localstack but its
+    credentials and variables; null where there is none.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "network": {
+                "type": "str",
+            },
+            "image": {
+                "type": "str",
+            },
+            "services": {
+                "type": "list",
+                "elements": "str",
+            },
+            "port": {
+                "type": "int",
+            },
+            "address": {
+                "type": "str",
+            },
+            "persistence": {
+                "type": "bool",
+            },
+            "environment": {
+                "type": "dict",
+                "no_log": True,
+            },
+            "replicator": {
+                "type": "dict",
+                "options": {
+                    "image": {
+                        "type": "str",
+                    },
+                    "peers": {
+                        "type": "list",
+                        "elements": "str",
+                    },
+                    "regions": {
+                        "type": "list",
+                        "elements": "str",
+                    },
+                    "metrics_port": {
+                        "type": "int",
+                    },
+                    "access_key": {
+                        "type": "str",
+                        "no_log": True,
+                    },
+                    "secret_key": {
+                        "type": "str",
+                        "no_log": True,
+                    },
+                },
+            },
+            "recreate": {
+                "type": "str",
+                "default": "never",
+                "choices": ["never", "on_change", "always"],
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.localstack.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,328 @@
+//! `localstack_alias`: a bucket and queues in one region of an endpoint.
+
+use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::aws::{Account, Queue};
+use atlas_engine::localstack::alias::{
+    self, BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, Observed,
+    QueueSpec, ReplicationSpec, Spec,
+};
+use atlas_engine::{FieldPath, Scope, error};
+use serde_json::{Value, json};
+
+use super::state;
+use crate::call::{Call, Docs, Module, Run, failure};
+use crate::changes::Changes;
+use crate::params::{Params, Reader};
+
+pub(super) fn module() -> Module {
+    Module {
+        name: "localstack_alias",
+        docs: Docs {
+            short: "Audit buckets and transaction queues in a region",
+            description: &[
+                "Makes, changes and removes an audit bucket and a transaction queue in one region of an endpoint of \
+                 AWS's kind, and what carries both to a peer region. The endpoint may be LocalStack or any other \
+                 that speaks S3, SQS and STS.",
+                "An option that is not given is not compared. No option makes an alias anew: another region, another \
+                 bucket or another queue is another alias.",
+            ],
+            examples: "
+- name: The eastern region, replicated to Europe
+  atlas.world.localstack_alias:
+    region: us-east-1
+    endpoint: http://127.0.0.1:4566
+    bucket:
+      name: audit-us
+    queue:
+      name: transactions.fifo
+      fifo: true
+      content_based_deduplication: true
+    replication:
+      peer_region: eu-central-1
+      peer_bucket: audit-eu
+      peer_queue: transactions.fifo
+",
+            returns: &[(
+                "alias",
+                "dict",
+                "The alias as it is, with the attributes of the Terraform resource atlas_localstack_alias but its credentials; null where there is none.",
+            )],
+        },
+        spec: options,
+        looks_only: false,
+        run: Run::Anywhere(|call| Box::pin(run(call))),
+    }
+}
+
+fn options() -> Options {
+    Options::default()
+        .option("region", Opt::new(Kind::Str, "AWS's name of the region.").required())
+        .option("endpoint", Opt::new(Kind::Str, "URL of the endpoint.").required())
+        .option("state", state(&["present", "absent"], "Whether the alias exists. A bucket that holds objects is removed only with O(bucket.force_destroy)."))
+        .option("access_key", Opt::new(Kind::Str, "The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is C(test).").secret())
+        .option("secret_key", Opt::new(Kind::Str, "The access key's secret. Left out, the environment variable E(AWS_SECRET_ACCESS_KEY) decides, then it is C(test).").secret())
+        .option("bucket", Opt::new(Kind::Dict, "The audit bucket.").required()
+            .option("name", Opt::new(Kind::Str, "Its name.").required())
+            .option("force_destroy", Opt::new(Kind::Bool, "Whether what the bucket and the outbox hold may be lost with them.").or(false))
+            .option("versioning", Opt::new(Kind::Bool, "Whether versions are kept. They are in a new bucket."))
+            .option("block_public_access", Opt::new(Kind::Bool, "Whether all public access is blocked. It is for a new bucket."))
+            .option("expiration_days", Opt::new(Kind::Int, "Days after which objects expire. 0 means never."))
+            .option("noncurrent_expiration_days", Opt::new(Kind::Int, "Days after which versions that are no longer current expire. 0 means never."))
+            .option("tags", Opt::new(Kind::Dict, "Its tags. An empty mapping means none.")))
+        .option("queue", Opt::new(Kind::Dict, "The transaction queue, with a dead-letter queue beside it.")
+            .option("name", Opt::new(Kind::Str, "Its name; that of a FIFO queue ends in C(.fifo).").required())
+            .option("fifo", Opt::new(Kind::Bool, "Whether it keeps the order of groups. Left out, the name decides."))
+            .option("content_based_deduplication", Opt::new(Kind::Bool, "Whether a message without deduplication id gets one from its content."))
+            .option("visibility_timeout", Opt::new(Kind::Int, "Seconds for which a received message is hidden from others. A new queue has 30."))
+            .option("retention", Opt::new(Kind::Int, "Seconds after which a message expires. A new queue has 345600."))
+            .option("max_receive_count", Opt::new(Kind::Int, "How often a message is received before it is a dead letter. A new queue has 5."))
+            .option("tags", Opt::new(Kind::Dict, "Its tags. An empty mapping means none.")))
+        .option("replication", Opt::new(Kind::Dict, "What is carried to a peer. An empty mapping means nothing.")
+            .option("peer_region", Opt::new(Kind::Str, "The peer's region."))
+            .option("peer_bucket", Opt::new(Kind::Str, "The peer's bucket."))
+            .option("peer_queue", Opt::new(Kind::Str, "The peer's transaction queue, to which messages in the outbox are delivered."))
+            .option("peer_endpoint", Opt::new(Kind::Str, "The peer's endpoint, for whoever reads this."))
+            .option("prefixes", Opt::list(Kind::Str, "Beginnings of the keys that are replicated. An empty list means all."))
+            .option("delete_markers", Opt::new(Kind::Bool, "Whether deletions are replicated.").or(true))
+            .option("role_arn", Opt::new(Kind::Str, "The IAM role that the rules name.")))
+}
+
+fn account(params: &Params) -> Account {
+    let key = |name: &str, variable: &str| {
+        let given = params.text(name).map(str::to_owned);
+        given
+            .or_else(|| std::env::var(variable).ok().filter(|key| !key.is_empty()))
+            .unwrap_or_else(|| "test".to_owned())
+    };
+    Account {
+        endpoint: params.required("endpoint"),
+        region: params.required("region"),
+        access_key: key("access_key", "AWS_ACCESS_KEY_ID"),
+        secret_key: key("secret_key", "AWS_SECRET_ACCESS_KEY"),
+    }
+}
+
+/// What is asked for; what is not given is as it is.
+fn specify(params: &Params, account: &Account, found: Option<&Spec>) -> Result<Spec, Failure> {
+    let mut reader = Reader::default();
+    let spec = Spec {
+        account: account.clone(),
+        bucket: bucket(
+            &params.inner("bucket").unwrap_or_default(),
+            found.map(|found| &found.bucket),
+            &mut reader,
+        ),
+        queue: match params.inner("queue") {
+            Some(given) => Some(queue(
+                &given,
+                found.and_then(|found| found.queue.as_ref()),
+                &mut reader,
+            )),
+            None => found.and_then(|found| found.queue.clone()),
+        },
+        replication: match params.inner("replication") {
+            Some(given)
+                if given.text("peer_region").is_none() && given.text("peer_bucket").is_none() =>
+            {
+                None
+            }
+            Some(given) => Some(replication(&given)),
+            None => found.and_then(|found| found.replication.clone()),
+        },
+    };
+    reader.finish()?;
+    error::refuse(spec.problems()).map_err(|error| failure(&error))?;
+    Ok(spec)
+}
+
+fn bucket(given: &Params, found: Option<&BucketSpec>, reader: &mut Reader) -> BucketSpec {
+    let path = FieldPath::of("bucket");
+    let mut days = |name: &str, found: Option<i32>| {
+        let form = "Give a whole number of days.";
+        match reader.number(given, &path, name, form) {
+            Some(0) => None,
+            Some(days) => Some(days),
+            None => found,
+        }
+    };
+    BucketSpec {
+        name: given.required("name"),
+        force_destroy: given.flag("force_destroy").unwrap_or(false),
+        versioning: given
+            .flag("versioning")
+            .or(found.map(|found| found.versioning))
+            .unwrap_or(true),
+        block_public_access: given
+            .flag("block_public_access")
+            .or(found.map(|found| found.block_public_access))
+            .unwrap_or(true),
+        expiration_days: days("expiration_days", found.and_then(|one| one.expiration_days)),
+        noncurrent_expiration_days: days(
+            "noncurrent_expiration_days",
+            found.and_then(|one| one.noncurrent_expiration_days),
+        ),
+        tags: given
+            .text_map("tags")
+            .or_else(|| found.map(|found| found.tags.clone()))
+            .unwrap_or_default(),
+    }
+}
+
+fn queue(given: &Params, found: Option<&QueueSpec>, reader: &mut Reader) -> QueueSpec {
+    let path = FieldPath::of("queue");
+    let name = given.required("name");
+    let mut number = |field: &str, found: Option<i32>, default: i32| {
+        reader
+            .number(given, &path, field, "Give a whole number.")
+            .or(found)
+            .unwrap_or(default)
+    };
+    QueueSpec {
+        fifo: given
+            .flag("fifo")
+            .unwrap_or_else(|| name.ends_with(".fifo")),
+        content_based_deduplication: given
+            .flag("content_based_deduplication")
+            .or(found.map(|found| found.content_based_deduplication))
+            .unwrap_or(false),
+        visibility_timeout: number(
+            "visibility_timeout",
+            found.map(|found| found.visibility_timeout),
+            DEFAULT_VISIBILITY,
+        ),
+        retention: number(
+            "retention",
+            found.map(|found| found.retention),
+            DEFAULT_RETENTION,
+        ),
+        max_receive_count: number(
+            "max_receive_count",
+            found.map(|found| found.max_receive_count),
+            DEFAULT_MAX_RECEIVE,
+        ),
+        tags: given
+            .text_map("tags")
+            .or_else(|| found.map(|found| found.tags.clone()))
+            .unwrap_or_default(),
+        name,
+    }
+}
+
+fn replication(given: &Params) -> ReplicationSpec {
+    let text = |name: &str| given.text(name).map(str::to_owned);
+    ReplicationSpec {
+        peer_region: given.required("peer_region"),
+        peer_bucket: given.required("peer_bucket"),
+        peer_queue: text("peer_queue"),
+        peer_endpoint: text("peer_endpoint"),
+        prefixes: given.texts("prefixes").unwrap_or_default(),
+        delete_markers: given.flag("delete_markers").unwrap_or(true),
+        role_arn: text("role_arn"),
+    }
+}
+
+/// The alias as it is, in the words of the Terraform resource.
+fn object(observed: &Observed, account: &Account, name: &str, asked: Option<&Spec>) -> Value {
+    let Some(found) = observed.spec(account, name, asked) else {
+        return Value::Null;
+    };
+    let outbox = observed.outbox(&found);
+    let url = |queue: Option<&Queue>| queue.map(|queue| queue.url.clone());
+    let arn = |queue: Option<&Queue>| queue.map(|queue| queue.arn.clone());
+    json!({
+        "id": format!("{}/{name}", account.region),
+        "region": found.account.region,
+        "endpoint": account.endpoint,
+        "account_id": observed.account_id,
+        "bucket": {
+            "name": found.bucket.name,
+            "versioning": found.bucket.versioning,
+            "block_public_access": found.bucket.block_public_access,
+            "expiration_days": found.bucket.expiration_days,
+            "noncurrent_expiration_days": found.bucket.noncurrent_expiration_days,
+            "tags": found.bucket.tags,
+        },
+        "queue": found.queue.as_ref().map(|queue| json!({
+            "name": queue.name,
+            "fifo": queue.fifo,
+            "content_based_deduplication": queue.content_based_deduplication,
+            "visibility_timeout": queue.visibility_timeout,
+            "retention": queue.retention,
+            "max_receive_count": queue.max_receive_count,
+            "tags": queue.tags,
+        })),
+        "replication": found.replication.as_ref().map(|one| json!({
+            "peer_region": one.peer_region,
+            "peer_bucket": one.peer_bucket,
+            "peer_queue": one.peer_queue,
+            "peer_endpoint": one.peer_endpoint,
+            "prefixes": one.prefixes,
+            "delete_markers": one.delete_markers,
+            "role_arn": one.role_arn,
+        })),
+        "bucket_arn": format!("arn:aws:s3:::{name}"),
+        "queue_url": url(observed.queue.as_ref()),
+        "queue_arn": arn(observed.queue.as_ref()),
+        "dead_letter_queue_url": url(observed.dead_letters.as_ref()),
+        "dead_letter_queue_arn": arn(observed.dead_letters.as_ref()),
+        "events_queue_url": url(observed.events.as_ref()),
+        "events_queue_arn": arn(observed.events.as_ref()),
+        "outbox_url": url(outbox),
+        "outbox_arn": arn(outbox),
+    })
+}
+
+async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
+    let fail = |error| failure(&error);
+    let params = &call.params;
+    let account = account(params);
+    let name = params.inner("bucket").unwrap_or_default().required("name");
+    let queue = params.inner("queue").map(|queue| queue.required("name"));
+    let title = format!("alias {}/{name}", account.region);
+    let mut changes = Changes::of(title.clone());
+    let observed = alias::observe(&call.cx, &account, &name, queue.as_deref())
+        .await
+        .map_err(fail)?;
+    let found = observed.spec(&account, &name, None);
+    if params.text("state") == Some("absent") {
+        if found.is_some() || observed.queue.is_some() || observed.events.is_some() {
+            changes.property("state", "present", "absent");
+            changes.action(format!("remove {title}"));
+            if !call.check {
+                let spec = specify(params, &account, found.as_ref())?;
+                alias::delete(&call.cx, &spec).await.map_err(fail)?;
+                return Ok(changes.answer(call, "alias", Value::Null));
+            }
+        }
+        return Ok(changes.answer(call, "alias", object(&observed, &account, &name, None)));
+    }
+    let spec = specify(params, &account, found.as_ref())?;
+    let plan = alias::plan(&spec, &observed);
+    if found.is_none() {
+        changes.property("state", "absent", "present");
+    }
+    for one in &plan.differences {
+        let (before, after) = (one.before.clone(), one.after.clone());
+        if one.replaces {
+            changes.replacing(&one.field, before, after);
+        } else {
+            changes.property(&one.field, before, after);
+        }
+    }
+    for step in &plan.steps {
+        changes.action(step.summary(&name));
+    }
+    if !plan.replace().is_empty() {
+        return Err(Failure::new(format!(
+            "{title} cannot be changed in place: {} differ. Remove it first, or ask for what is there.",
+            plan.replace().join(", ")
+        )));
+    }
+    if call.check || changes.is_empty() {
+        let now = object(&observed, &account, &name, Some(&spec));
+        return Ok(changes.answer(call, "alias", now));
+    }
+    let made = alias::apply(&call.cx, &spec).await.map_err(fail)?;
+    let now = object(&made, &account, &name, Some(&spec));
+    Ok(changes.answer(call, "alias", now))
+}

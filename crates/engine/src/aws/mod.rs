@@ -1,0 +1,231 @@
+//! An endpoint of AWS's kind: the only part of Atlas that knows the AWS SDK.
+//!
+//! Any endpoint given by URL will do: LocalStack, AWS itself, or another that speaks S3, SQS and STS. Buckets are
+//! named in the path, and checksums are sent only where the operation demands them, because not every endpoint
+//! knows them.
+
+mod s3;
+mod sqs;
+
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{
+    BehaviorVersion, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    StalledStreamProtectionConfig,
+};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+
+use crate::error::{Error, Result};
+use crate::path::FieldPath;
+
+pub(crate) use s3::not_empty;
+pub use s3::{Bucket, Lifecycle, Replication};
+pub(crate) use sqs::holds_messages;
+pub use sqs::{Queue, QueueAttributes};
+
+/// Time for a connection to be made.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Time for one attempt of a request.
+const ATTEMPT: Duration = Duration::from_secs(30);
+/// Attempts per request.
+const ATTEMPTS: u32 = 3;
+
+/// Where an account is reached, and as who.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The endpoint's URL.
+    pub endpoint: String,
+    /// AWS's name of the region.
+    pub region: String,
+    /// The access key's id.
+    pub access_key: String,
+    /// The access key's secret.
+    pub secret_key: String,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Clients for one account in one region; clones share their connections.
+#[derive(Clone)]
+pub struct Aws {
+    s3: aws_sdk_s3::Client,
+    sqs: aws_sdk_sqs::Client,
+    sts: aws_sdk_sts::Client,
+    endpoint: String,
+    region: String,
+}
+
+/// The settings that all services share; a macro, because each client has a builder of its own.
+macro_rules! configured {
+    ($builder:expr, $account:expr, $http:expr) => {
+        $builder
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new($account.region.clone()))
+            .endpoint_url($account.endpoint.trim_end_matches('/'))
+            .credentials_provider(Credentials::new(
+                &$account.access_key,
+                &$account.secret_key,
+                None,
+                None,
+                "atlas",
+            ))
+            .http_client($http.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(CONNECT)
+                    .operation_attempt_timeout(ATTEMPT)
+                    .build(),
+            )
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+    };
+}
+
+impl Aws {
+    /// Clients; nothing is sent yet.
+    pub fn new(account: &Account) -> Self {
+        let http = aws_smithy_http_client::Builder::new()
+            .tls_provider(Provider::Rustls(CryptoMode::Ring))
+            .build_https();
+        let s3 = configured!(aws_sdk_s3::Config::builder(), account, http)
+            .force_path_style(true)
+            .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)
+            .response_checksum_validation(ResponseChecksumValidation::WhenRequired);
+        Self {
+            s3: aws_sdk_s3::Client::from_conf(s3.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(
+                configured!(aws_sdk_sqs::Config::builder(), account, http).build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(
+                configured!(aws_sdk_sts::Config::builder(), account, http).build(),
+            ),
+            endpoint: account.endpoint.clone(),
+            region: account.region.clone(),
+        }
+    }
+
+    /// The number of the account that the credentials belong to.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] at `endpoint` where nothing answers there, at `access_key` where the credentials are
+    /// refused.
+    pub async fn account_id(&self) -> Result<String> {
+        let told = self
+            .sts
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|error| self.failed("ask for", "the account", error))?;
+        Ok(told.account.unwrap_or_default())
+    }
+
+    /// Turns a client error into ours.
+    fn failed<E>(&self, operation: &'static str, object: &str, error: SdkError<E>) -> Error
+    where
+        E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        let silent = matches!(
+            error,
+            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_)
+        );
+        if silent {
+            return Error::invalid(
+                FieldPath::of("endpoint"),
+                format!(
+                    "{} gives no answer that makes sense: {}.",
+                    self.endpoint,
+                    DisplayErrorContext(&error)
+                ),
+                "Check the URL, and that what should answer there runs.",
+            );
+        }
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let (code, message) = match error.as_service_error() {
+            Some(known) => (
+                known.code().unwrap_or_default().to_owned(),
+                known.message().unwrap_or_default().to_owned(),
+            ),
+            None => (String::new(), String::new()),
+        };
+        if is_about_credentials(&code) {
+            return Error::invalid(
+                FieldPath::of("access_key"),
+                format!(
+                    "{} refuses these credentials: {code} {message}",
+                    self.endpoint
+                ),
+                "Check access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+            );
+        }
+        let message = match (code.is_empty(), message.is_empty()) {
+            (true, true) => format!(
+                "{} (status {})",
+                DisplayErrorContext(&error),
+                status.unwrap_or_default()
+            ),
+            (false, true) => code.clone(),
+            (_, false) => format!("{code}: {message}"),
+        };
+        Error::Aws {
+            operation,
+            object: object.to_owned(),
+            endpoint: self.endpoint.clone(),
+            hint: hint(&code).to_owned(),
+            message,
+            code,
+        }
+    }
+}
+
+fn is_about_credentials(code: &str) -> bool {
+    matches!(
+        code,
+        "InvalidClientTokenId"
+            | "InvalidAccessKeyId"
+            | "SignatureDoesNotMatch"
+            | "UnrecognizedClientException"
+            | "ExpiredToken"
+            | "AuthFailure"
+    )
+}
+
+/// What to do about it, where the service's own words leave one guessing.
+fn hint(code: &str) -> &'static str {
+    match code {
+        "BucketAlreadyExists" => {
+            ". Names of buckets are shared by all accounts of an endpoint: choose another"
+        }
+        "AccessDenied" | "AccessDeniedException" => {
+            ". Give the credentials this right, or use others"
+        }
+        "QueueDeletedRecently" | "AWS.SimpleQueueService.QueueDeletedRecently" => {
+            ". A queue's name is free again 60 seconds after it was deleted: apply again then"
+        }
+        "InvalidRequest" => {
+            ". S3 takes replication rules only where the peer's bucket exists and keeps versions: make it first"
+        }
+        "InternalFailure" => {
+            ". LocalStack says this too where a service is not among its `services`"
+        }
+        _ => "",
+    }
+}
+
+/// The code of a service's error.
+fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> &str {
+    error
+        .as_service_error()
+        .and_then(ProvideErrorMetadata::code)
+        .unwrap_or_default()
+}

@@ -1,0 +1,16 @@
+//! A regional alias: an audit bucket and a transaction queue in one region of an endpoint, and what carries them
+//! to a peer region.
+
+mod desired;
+mod execute;
+mod observe;
+mod plan;
+mod spec;
+
+pub use execute::{admit, apply, delete, remove_queue};
+pub use observe::{Observed, observe};
+pub use plan::{Plan, Step, plan};
+pub use spec::{
+    BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, QueueSpec,
+    ReplicationSpec, Spec,
+};

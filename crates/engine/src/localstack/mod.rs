@@ -1,0 +1,29 @@
+//! LocalStack: a server as a container, and regional aliases, which are a bucket and queues in one region of an
+//! endpoint of AWS's kind.
+
+pub mod alias;
+pub mod server;
+
+/// One attribute that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The attribute, for instance `bucket.versioning`.
+    pub field: String,
+    /// What there is.
+    pub before: String,
+    /// What is wanted.
+    pub after: String,
+    /// Whether another object is needed for it.
+    pub replaces: bool,
+}
+
+impl Difference {
+    fn new(field: &str, before: impl ToString, after: impl ToString) -> Self {
+        Self {
+            field: field.to_owned(),
+            before: before.to_string(),
+            after: after.to_string(),
+            replaces: false,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What a server says of itself. It is asked from inside its container, so that this works wherever the Docker
+//! daemon is.
+
+use std::collections::BTreeMap;
+
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// Both the published image and its twin have Python.
+const ASK: &str = "import urllib.request as http; \
+                   print(http.urlopen('http://127.0.0.1:4566/_localstack/health', timeout=10).read().decode())";
+
+/// The health endpoint's answer.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Health {
+    /// LocalStack's version, for instance `4.9.2`.
+    #[serde(default)]
+    pub version: String,
+    /// State by service: `running`, `available` (starts at its first request), `disabled`, `error`.
+    #[serde(default)]
+    pub services: BTreeMap<String, String>,
+}
+
+impl Health {
+    /// Services that answer requests.
+    pub fn running(&self) -> Vec<String> {
+        self.services
+            .iter()
+            .filter(|(_, state)| matches!(state.as_str(), "running" | "available"))
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+}
+
+/// Asks; `None` where it gives no answer.
+pub(super) async fn ask(cx: &Context, container: &str) -> Result<Option<Health>> {
+    let output = cx
+        .docker
+        .exec_output(container, &["python3", "-c", ASK])
+        .await?;
+    if output.code != 0 {
+        return Ok(None);
+    }
+    serde_json::from_str(&output.stdout)
+        .map(Some)
+        .map_err(|error| Error::Unexpected {
+            what: format!("the health of {container}"),
+            reason: error.to_string(),
+        })
+}

@@ -1,0 +1,16 @@
+//! A LocalStack server: a container on a Docker network, its volume, and on request a replicator beside it.
+
+mod execute;
+mod health;
+mod observe;
+mod plan;
+pub(crate) mod spec;
+
+pub use execute::{admit, admit_new, apply, delete};
+pub use health::Health;
+pub use observe::{Observed, list, observe};
+pub use plan::{Plan, Step, differences, plan};
+pub use spec::{
+    DEFAULT_PORT, DEFAULT_SERVICES, Replicator, Spec, container_name, endpoint, internal_endpoint,
+    replicator_name,
+};

@@ -1,0 +1,71 @@
+//! Who holds a port of the host.
+
+use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+
+use crate::context::Context;
+use crate::docker::{Node, PortKey, Published};
+
+/// What holds a port of an address, in words; `None` where nothing does, or a container that is `own`.
+pub(crate) fn holder(
+    cx: &Context,
+    running: &[Node],
+    own: impl Fn(&Node) -> bool,
+    address: IpAddr,
+    port: &PortKey,
+) -> Option<String> {
+    let container = running.iter().find(|node| {
+        let same_protocol = node
+            .ports
+            .iter()
+            .filter(|(key, _)| key.protocol == port.protocol);
+        same_protocol
+            .flat_map(|(_, published)| published)
+            .any(|published| covers(published, address, port.port))
+    });
+    match container {
+        Some(node) if own(node) => None,
+        Some(node) => Some(format!("the container {}", node.name)),
+        None if cx.docker.is_local() && is_bound(address, port) => {
+            Some("another program on this machine".to_owned())
+        }
+        None => None,
+    }
+}
+
+fn covers(published: &Published, address: IpAddr, port: u16) -> bool {
+    let everywhere =
+        |address: Option<IpAddr>| address.is_none_or(|address| address.is_unspecified());
+    published.port == Some(port)
+        && (everywhere(published.address)
+            || everywhere(Some(address))
+            || published.address == Some(address))
+}
+
+fn is_bound(address: IpAddr, port: &PortKey) -> bool {
+    let place = SocketAddr::new(address, port.port);
+    let bound = match port.protocol.as_str() {
+        "udp" => UdpSocket::bind(place).map(drop),
+        _ => TcpListener::bind(place).map(drop),
+    };
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrInUse)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn a_port_is_taken_for_one_protocol_only() {
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let taken = UdpSocket::bind((here, 0)).unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let key = |protocol: &str| PortKey {
+            port,
+            protocol: protocol.to_owned(),
+        };
+        assert!(is_bound(here, &key("udp")));
+        assert!(!is_bound(here, &key("tcp")));
+    }
+}

@@ -1,0 +1,1 @@
+terraform import atlas_localstack.us example-us-east

@@ -1,0 +1,495 @@
+//! `atlas_localstack`: a LocalStack server.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use async_trait::async_trait;
+use atlas_engine::localstack::server::{self, Observed, Replicator, Spec, Step};
+use atlas_engine::{Error, FieldPath, Result};
+use tfplugin::{
+    Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
+    Resource, Schema, Type, Value,
+};
+
+use crate::configured::Configured;
+use crate::timeouts;
+use crate::translate::{
+    Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, text_map, texts,
+};
+
+/// The resource.
+pub(crate) struct LocalStack;
+
+/// The credentials that LocalStack takes for its default account.
+const KEY: &str = "test";
+
+fn default_services() -> Vec<Value> {
+    let mut names = server::DEFAULT_SERVICES;
+    names.sort_unstable();
+    names.into_iter().map(Value::string).collect()
+}
+
+fn map(value: &Value) -> BTreeMap<String, String> {
+    value
+        .entries()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
+    let port_form = "Give a port from 1 to 65535.";
+    let address = match reader.address(value.get("address"), &FieldPath::of("address")) {
+        Some(IpAddr::V4(address)) => Some(address),
+        Some(IpAddr::V6(_)) => {
+            let path = FieldPath::of("address");
+            reader.refuse(&path, "it is no IPv4 address.", "Give one of the network.");
+            None
+        }
+        None => None,
+    };
+    let port = match value.get("port") {
+        Value::Null | Value::Unknown => server::DEFAULT_PORT,
+        given => reader.number(given, &FieldPath::of("port"), port_form)?,
+    };
+    let services = value.get("services");
+    let services = match services {
+        Value::List(_) => texts(services).into_iter().collect(),
+        _ => server::DEFAULT_SERVICES.map(str::to_owned).into(),
+    };
+    let replicator = match value.get("replicator") {
+        Value::Unknown => return None,
+        Value::Map(_) => Some(replicator(value.get("replicator"), configured, reader)?),
+        _ => None,
+    };
+    Some(Spec {
+        name: value.get("name").as_str()?.to_owned(),
+        network: value.get("network").as_str()?.to_owned(),
+        image: value
+            .get("image")
+            .as_str()
+            .unwrap_or(&configured.localstack_image)
+            .to_owned(),
+        services,
+        port,
+        address,
+        persistence: value.get("persistence").as_bool().unwrap_or(true),
+        environment: map(value.get("environment")),
+        replicator,
+    })
+}
+
+fn replicator(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Replicator> {
+    if !value.get("peers").is_known() || !value.get("regions").is_known() {
+        return None;
+    }
+    let text = |name: &str, default: &str| value.get(name).as_str().unwrap_or(default).to_owned();
+    let path = FieldPath::of("replicator").name("metrics_port");
+    let form = "Give a port from 1 to 65535.";
+    Some(Replicator {
+        image: text("image", &configured.replicator_image),
+        peers: texts(value.get("peers")),
+        regions: texts(value.get("regions")),
+        metrics_port: reader.number(value.get("metrics_port"), &path, form),
+        access_key: text("access_key", KEY),
+        secret_key: text("secret_key", KEY),
+    })
+}
+
+fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
+    let mut reader = Reader::default();
+    let found = spec(value, configured, &mut reader);
+    match found {
+        Some(found) if reader.problems.is_empty() => Ok(found),
+        _ => Err(Error::Invalid(reader.problems)),
+    }
+}
+
+/// A null that the user left stays null where the world says the default.
+fn or_null(before: &Value, default: &str, found: &str) -> Value {
+    if before.is_null() && found == default {
+        Value::Null
+    } else {
+        Value::string(found)
+    }
+}
+
+fn replicator_state(found: &Replicator, before: &Value) -> Value {
+    let peers = if found.peers.is_empty() && !before.get("peers").is_null() {
+        Value::List(Vec::new())
+    } else {
+        text_list(&found.peers)
+    };
+    Value::object([
+        ("image", Value::string(&found.image)),
+        ("peers", peers),
+        (
+            "regions",
+            Value::List(found.regions.iter().map(Value::string).collect()),
+        ),
+        (
+            "metrics_port",
+            found.metrics_port.map_or(Value::Null, Value::int),
+        ),
+        (
+            "access_key",
+            or_null(before.get("access_key"), KEY, &found.access_key),
+        ),
+        (
+            "secret_key",
+            or_null(before.get("secret_key"), KEY, &found.secret_key),
+        ),
+    ])
+}
+
+/// The state of a server that is there.
+fn state(observed: &Observed, before: &Value) -> Value {
+    let mut state = before.clone();
+    let Some(found) = &observed.found else {
+        return Value::Null;
+    };
+    let endpoint = server::endpoint(found.port);
+    for (name, value) in [
+        ("name", Value::string(&found.name)),
+        ("id", Value::string(&found.name)),
+        ("network", Value::string(&found.network)),
+        ("image", Value::string(&found.image)),
+        (
+            "services",
+            Value::List(found.services.iter().map(Value::string).collect()),
+        ),
+        ("port", Value::int(found.port)),
+        ("persistence", Value::Bool(found.persistence)),
+        (
+            "container",
+            Value::string(server::container_name(&found.name)),
+        ),
+        ("endpoint", Value::string(endpoint)),
+        (
+            "internal_endpoint",
+            Value::string(server::internal_endpoint(&found.name)),
+        ),
+        ("volume", Value::optional(observed.volume.as_ref())),
+    ] {
+        state.set(name, value);
+    }
+    // One that is stopped has no address now, and gets one again.
+    let address = found.address.or(observed.address);
+    if let Some(address) = address {
+        state.set("address", Value::string(address.to_string()));
+    } else if !state.get("address").is_known() {
+        state.set("address", Value::Null);
+    }
+    let environment = text_map(&found.environment);
+    if !(environment.is_null() && before.get("environment").entries().next().is_none()) {
+        state.set("environment", environment);
+    }
+    let replicator = found.replicator.as_ref();
+    state.set(
+        "replicator",
+        replicator.map_or(Value::Null, |one| {
+            replicator_state(one, before.get("replicator"))
+        }),
+    );
+    if let Some(health) = &observed.health {
+        state.set("version", Value::string(&health.version));
+        let running = health.running();
+        state.set(
+            "running_services",
+            Value::List(running.iter().map(Value::string).collect()),
+        );
+    } else {
+        for name in ["version", "running_services"] {
+            if !state.get(name).is_known() {
+                state.set(name, Value::Null);
+            }
+        }
+    }
+    let mut drift: Vec<String> = server::plan(found, observed)
+        .steps
+        .into_iter()
+        .filter(|step| matches!(step, Step::StartServer | Step::StartReplicator))
+        .map(|step| step.summary(&found.name))
+        .collect();
+    if drift.is_empty() && observed.health.is_none() {
+        drift.push(format!(
+            "{} does not answer",
+            server::container_name(&found.name)
+        ));
+    }
+    state.set(
+        "drift",
+        Value::List(drift.into_iter().map(Value::string).collect()),
+    );
+    state
+}
+
+#[async_trait]
+impl Resource<Configured> for LocalStack {
+    fn name(&self) -> &'static str {
+        "atlas_localstack"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "A LocalStack server as a container: services of AWS's kind on one port. Its state is kept in a volume, as \
+             far as the image can (`atlas/localstack`, the embedded one, keeps S3, SQS and IAM; the published one \
+             needs an account for that). With persistence, changes make another container on the same volume; \
+             without, they make another server.",
+        )
+        .attribute("name", Attribute::required(Type::String, "Its name: the container is called `atlas-localstack-<name>`. Changing it makes another server."))
+        .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name."))
+        .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account."))
+        .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`."))
+        .attribute("port", Attribute::optional_computed(Type::Number, "Port on 127.0.0.1. Default: 4566."))
+        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: Docker's choice, which may change at every start."))
+        .attribute("persistence", Attribute::optional_computed(Type::Bool, "Whether its state is kept in a volume. Changing it makes another server. Default: true."))
+        .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive())
+        .attribute("replicator", Attribute::optional(Type::String, "A container beside it that carries objects and messages to other regions, as aliases on this server declare it.").nested(Nesting::Single, [
+            ("image", Attribute::optional_computed(Type::String, "Default: `images.replicator` of the provider, then `ATLAS_REPLICATOR_IMAGE`, then `atlas/replicator:1`.")),
+            ("peers", Attribute::optional(Type::list(Type::String), "Endpoints of the other regions as containers on the network see them, for instance `http://atlas-localstack-eu:4566`.")),
+            ("regions", Attribute::required(Type::list(Type::String), "Regions whose queues it serves, for instance `us-east-1`.")),
+            ("metrics_port", Attribute::optional(Type::Number, "Port on 127.0.0.1 for `/metrics` and `/healthz`. Default: none.")),
+            ("access_key", Attribute::optional(Type::String, "Access key for its own endpoint and the peers'. Default: `test`.").sensitive()),
+            ("secret_key", Attribute::optional(Type::String, "The secret of it. Default: `test`.").sensitive()),
+        ]))
+        .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
+        .attribute("container", Attribute::computed(Type::String, "The container's name."))
+        .attribute("endpoint", Attribute::computed(Type::String, "Its URL for this machine."))
+        .attribute("internal_endpoint", Attribute::computed(Type::String, "Its URL for containers on the network."))
+        .attribute("version", Attribute::computed(Type::String, "LocalStack's version."))
+        .attribute("running_services", Attribute::computed(Type::list(Type::String), "Services that answer, as its health endpoint says."))
+        .attribute("volume", Attribute::computed(Type::String, "The volume with its state."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a stopped container. Empty after every apply."))
+        .single("timeouts", timeouts::block())
+    }
+
+    async fn validate(&self, config: &Value) -> Diagnostics {
+        let configured = Configured::unconnected();
+        let mut reader = Reader::default();
+        let mut problems = timeouts::problems(config);
+        if let Some(spec) = spec(config, &configured, &mut reader) {
+            let known = |name: &str| config.get(name).is_known();
+            problems.extend(spec.problems().into_iter().filter(|problem| {
+                let field = problem.path.to_string();
+                known(field.split(['.', '[']).next().unwrap_or_default())
+            }));
+        }
+        problems.extend(reader.problems);
+        let mut found = Diagnostics::new();
+        push_at_attributes(&mut found, &problems);
+        found
+    }
+
+    async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
+        let configured = &operation.data;
+        let (config, prior) = (&request.config, &request.prior);
+        let mut state = request.proposed;
+        let defaults = [
+            ("image", Value::string(&configured.localstack_image)),
+            ("port", Value::int(server::DEFAULT_PORT)),
+            ("persistence", Value::Bool(true)),
+            ("services", Value::List(default_services())),
+        ];
+        for (name, value) in defaults {
+            if config.get(name).is_null() {
+                state.set(name, value);
+            }
+        }
+        let mut replicator = state.get("replicator").clone();
+        if config.get("replicator").get("image").is_null() {
+            replicator.set("image", Value::string(&configured.replicator_image));
+            state.set("replicator", replicator);
+        }
+        state.set("id", config.get("name").clone());
+        state.set("drift", Value::List(Vec::new()));
+        let mut requires_replace = Vec::new();
+        // A stopped container is no difference between two specifications.
+        let mut changes = prior.is_null() || prior.get("drift") != state.get("drift");
+        if !prior.is_null() {
+            if state.get("name") != prior.get("name") {
+                requires_replace.push(AttributePath::of("name"));
+            }
+            if config.get("address").is_null() {
+                state.set("address", prior.get("address").clone());
+            }
+            let mut reader = Reader::default();
+            let mut before = prior.clone();
+            if config.get("address").is_null() {
+                // Whichever Docker gave.
+                before.set("address", Value::Null);
+            }
+            let mut asked = state.clone();
+            asked.set("address", config.get("address").clone());
+            let specs = (
+                spec(&asked, configured, &mut reader),
+                spec(&before, configured, &mut reader),
+            );
+            if let (Some(asked), Some(before)) = specs {
+                let differences = server::differences(&asked, &before);
+                changes |= !differences.is_empty();
+                for one in differences {
+                    let field = one.field.split('.').next().unwrap_or_default();
+                    let path = AttributePath::of(field);
+                    if one.replaces && !requires_replace.contains(&path) {
+                        requires_replace.push(path);
+                    }
+                }
+            } else {
+                changes = true;
+            }
+            changes |= !requires_replace.is_empty();
+        }
+        if changes {
+            let name = config.get("name");
+            let named = |make: fn(&str) -> String| match name.as_str() {
+                Some(name) => Value::string(make(name)),
+                None => Value::Unknown,
+            };
+            state.set("container", named(server::container_name));
+            state.set("internal_endpoint", named(server::internal_endpoint));
+            for name in ["version", "running_services", "volume"] {
+                state.set(name, Value::Unknown);
+            }
+            // Known only when it serves there: what is planned with it waits until then.
+            if prior.is_null()
+                || state.get("port") != prior.get("port")
+                || !requires_replace.is_empty()
+            {
+                state.set("endpoint", Value::Unknown);
+            }
+            if config.get("address").is_null() {
+                state.set("address", Value::Unknown);
+            }
+        }
+        Planned {
+            state,
+            requires_replace,
+            diagnostics: Diagnostics::new(),
+        }
+    }
+
+    async fn create(
+        &self,
+        operation: &Operation<Configured>,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
+        let look = async {
+            let spec = specify(&planned, &operation.data)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            let whole = server::admit_new(&cx, &spec).await?;
+            Ok((cx, spec, whole))
+        };
+        let (cx, spec, whole) = match look.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                return Outcome {
+                    state: Value::Null,
+                    diagnostics: diagnostics("The LocalStack server cannot be created", &error),
+                };
+            }
+        };
+        let mut found = Diagnostics::new();
+        if whole {
+            found = taken_over("LocalStack server", planned.get("name"));
+        }
+        let state = match server::apply(&cx, &spec).await {
+            Ok(observed) => self::state(&observed, &planned),
+            Err(error) => {
+                found.extend(diagnostics(
+                    "The LocalStack server could not be created",
+                    &error,
+                ));
+                match error {
+                    Error::ImageMissing { .. } | Error::Invalid(_) => Value::Null,
+                    _ => half_made(planned),
+                }
+            }
+        };
+        Outcome {
+            state,
+            diagnostics: found,
+        }
+    }
+
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        before: Value,
+    ) -> Result<Value, Diagnostics> {
+        let Some(name) = before.get("name").as_str() else {
+            return Ok(Value::Null);
+        };
+        if !operation.data.is_decided() {
+            return Ok(before);
+        }
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
+            let observed = server::observe(&cx, name).await?;
+            Ok(state(&observed, &before))
+        };
+        work.await
+            .map_err(|error: Error| diagnostics("The LocalStack server cannot be read", &error))
+    }
+
+    async fn update(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+        planned: Value,
+        config: &Value,
+    ) -> Outcome {
+        let work = async {
+            let mut asked = planned.clone();
+            asked.set("address", config.get("address").clone());
+            let spec = specify(&asked, &operation.data)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
+            server::apply(&cx, &spec).await
+        };
+        match work.await {
+            Ok(observed) => Outcome {
+                state: state(&observed, &planned),
+                diagnostics: Diagnostics::new(),
+            },
+            Err(error) => Outcome {
+                state: prior,
+                diagnostics: diagnostics("The LocalStack server could not be changed", &error),
+            },
+        }
+    }
+
+    async fn delete(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+    ) -> Result<(), Diagnostics> {
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
+            server::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
+        };
+        work.await
+            .map_err(|error| diagnostics("The LocalStack server cannot be removed", &error))
+    }
+
+    async fn import(
+        &self,
+        operation: &Operation<Configured>,
+        id: &str,
+    ) -> Result<Value, Diagnostics> {
+        let work = async {
+            let cx = operation.data.context(operation).await?;
+            let observed = server::observe(&cx, id).await?;
+            if observed.found.is_none() || !observed.is_ours(id) {
+                return Err(Error::NotFound {
+                    kind: "LocalStack server",
+                    name: id.to_owned(),
+                    remedy: "`docker ps -a --filter label=k3d.x.atlas.localstack.role=server` lists them."
+                        .to_owned(),
+                });
+            }
+            Ok(state(&observed, &self.schema().empty()))
+        };
+        work.await
+            .map_err(|error| diagnostics("The LocalStack server cannot be imported", &error))
+    }
+}
