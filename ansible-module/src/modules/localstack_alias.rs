@@ -180,7 +180,7 @@ fn queue(given: &Params, found: Option<&QueueSpec>, reader: &mut Reader) -> Queu
     QueueSpec {
         fifo: given
             .flag("fifo")
-            .unwrap_or_else(|| name.ends_with(".fifo")),
+            .unwrap_or_else(|| alias::is_fifo_name(&name)),
         content_based_deduplication: given
             .flag("content_based_deduplication")
             .or(found.map(|found| found.content_based_deduplication))

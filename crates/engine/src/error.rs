@@ -101,9 +101,7 @@ pub enum Error {
         object: String,
         /// The endpoint's URL.
         endpoint: String,
-        /// The service's error code, for instance `BucketAlreadyExists`; empty where there was none.
-        code: String,
-        /// The service's own words.
+        /// The service's error code, for instance `BucketAlreadyExists`, and its own words.
         message: String,
         /// What to do about it, starting with ". ", or empty.
         hint: String,

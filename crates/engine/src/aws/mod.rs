@@ -131,6 +131,10 @@ impl Aws {
     }
 
     /// Turns a client error into ours.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "so that it reads well in map_err"
+    )]
     fn failed<E>(&self, operation: &'static str, object: &str, error: SdkError<E>) -> Error
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
@@ -183,7 +187,6 @@ impl Aws {
             endpoint: self.endpoint.clone(),
             hint: hint(&code).to_owned(),
             message,
-            code,
         }
     }
 }

@@ -185,7 +185,6 @@ impl Aws {
                     operation: "empty bucket",
                     object: name.to_owned(),
                     endpoint: self.endpoint.clone(),
-                    code: first.code().unwrap_or_default().to_owned(),
                     message: format!(
                         "{} is not deleted: {}",
                         first.key().unwrap_or_default(),

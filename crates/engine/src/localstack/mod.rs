@@ -18,6 +18,7 @@ pub struct Difference {
 }
 
 impl Difference {
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike")]
     fn new(field: &str, before: impl ToString, after: impl ToString) -> Self {
         Self {
             field: field.to_owned(),

@@ -12,5 +12,5 @@ pub use observe::{Observed, observe};
 pub use plan::{Plan, Step, plan};
 pub use spec::{
     BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, QueueSpec,
-    ReplicationSpec, Spec,
+    ReplicationSpec, Spec, is_fifo_name,
 };

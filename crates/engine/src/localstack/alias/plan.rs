@@ -78,6 +78,7 @@ impl Plan {
             .collect()
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike")]
     fn differ(&mut self, field: &str, before: impl ToString, after: impl ToString) -> bool {
         let (before, after) = (before.to_string(), after.to_string());
         let differs = before != after;
@@ -353,6 +354,9 @@ fn of_rules(before: &Replication, after: &Replication, plan: &mut Plan) -> bool 
 mod tests {
     use super::super::spec::tests::spec;
     use super::*;
+
+    /// What the world has instead.
+    type Change = fn(&mut Observed);
     use crate::aws::{Bucket, Lifecycle};
 
     const ACCOUNT: &str = "000000000000";
@@ -412,7 +416,6 @@ mod tests {
 
     #[test]
     fn each_attribute_is_told_alone_and_set_alone() {
-        type Change = fn(&mut Observed);
         let table: Vec<(&str, Step, Change)> = vec![
             ("bucket.versioning", Step::Versioning(true), |world| {
                 world.bucket.as_mut().unwrap().versioning = false;
@@ -483,9 +486,9 @@ mod tests {
 
     #[test]
     fn what_has_no_attribute_is_told_as_a_sentence() {
-        let table: Vec<(&str, fn(&mut Observed))> = vec![
+        let table: Vec<(&str, Change)> = vec![
             ("queue audit-us-events is missing", |world| {
-                world.events = None
+                world.events = None;
             }),
             ("queue tx-dlq.fifo is set otherwise", |world| {
                 world.dead_letters.as_mut().unwrap().attributes.retention = 60;

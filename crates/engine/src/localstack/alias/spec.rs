@@ -199,7 +199,7 @@ impl Spec {
                 )),
                 Some(queue) => {
                     problems.extend(queue_name_problem(peer_queue, &path));
-                    if queue.fifo != peer_queue.ends_with(".fifo") {
+                    if queue.fifo != is_fifo_name(peer_queue) {
                         problems.push(Problem::new(
                             path,
                             "one of the two queues is FIFO and the other is not.",
@@ -238,12 +238,20 @@ impl BucketSpec {
     }
 }
 
+/// How the names of FIFO queues end; SQS wants it in lower case.
+const FIFO: &str = ".fifo";
+
+/// Whether a queue's name is that of a FIFO queue.
+pub fn is_fifo_name(name: &str) -> bool {
+    name.ends_with(FIFO)
+}
+
 impl QueueSpec {
     fn problems(&self) -> Vec<Problem> {
         let path = FieldPath::of("queue");
         let mut problems = Vec::new();
         let name = path.clone().name("name");
-        match (self.fifo, self.name.ends_with(".fifo")) {
+        match (self.fifo, is_fifo_name(&self.name)) {
             (true, false) => problems.push(Problem::new(
                 name,
                 format!(
@@ -318,7 +326,7 @@ fn bucket_name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
 }
 
 fn queue_name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
-    let base = name.strip_suffix(".fifo").unwrap_or(name);
+    let base = name.strip_suffix(FIFO).unwrap_or(name);
     let good = !base.is_empty()
         && name.len() <= LONGEST_QUEUE
         && base
@@ -349,6 +357,9 @@ fn tag_problem(tags: &BTreeMap<String, String>, path: &FieldPath) -> Option<Prob
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+
+    /// What makes a specification wrong.
+    type Break = Box<dyn Fn(&mut Spec)>;
 
     pub(in super::super) fn spec() -> Spec {
         Spec {
@@ -398,7 +409,7 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_wrong_is_told_with_its_path() {
-        let table: Vec<(&str, Box<dyn Fn(&mut Spec)>)> = vec![
+        let table: Vec<(&str, Break)> = vec![
             (
                 "region",
                 Box::new(|spec| spec.account.region = "here".into()),

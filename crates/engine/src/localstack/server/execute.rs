@@ -47,7 +47,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
                 "Create it first, or name one of `docker network ls`.",
             )),
             Some(network) => {
-                problems.extend(address_problem(spec, network.subnet, &network.addresses))
+                problems.extend(address_problem(spec, network.subnet, &network.addresses));
             }
         }
         problems.extend(taken_ports(cx, spec).await?);

@@ -208,6 +208,9 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+
+    /// What the world has instead.
+    type Change = fn(&mut Spec);
     use crate::docker::{Node, State};
     use crate::localstack::server::spec::Replicator;
 
@@ -232,20 +235,20 @@ mod tests {
         }
     }
 
-    fn running() -> Option<Node> {
-        Some(Node {
+    fn running() -> Node {
+        Node {
             state: State {
                 running: true,
                 ..State::default()
             },
             ..Node::default()
-        })
+        }
     }
 
     fn observed(found: Spec) -> Observed {
         Observed {
-            server: running(),
-            replicator: found.replicator.is_some().then(running).flatten(),
+            server: Some(running()),
+            replicator: found.replicator.is_some().then(running),
             found: Some(found),
             ..Observed::default()
         }
@@ -258,7 +261,7 @@ mod tests {
 
     #[test]
     fn each_attribute_is_told_alone_and_remakes_the_container_on_its_volume() {
-        let table: Vec<(&str, fn(&mut Spec))> = vec![
+        let table: Vec<(&str, Change)> = vec![
             ("network", |spec| spec.network = "other".into()),
             ("image", |spec| spec.image = "localstack:2".into()),
             ("services", |spec| spec.services = ["sqs".to_owned()].into()),

@@ -249,6 +249,9 @@ pub(crate) fn region_problem(region: &str, path: &FieldPath) -> Option<Problem> 
 mod tests {
     use super::*;
 
+    /// What makes a specification wrong.
+    type Break = Box<dyn Fn(&mut Spec)>;
+
     pub(in super::super) fn spec() -> Spec {
         Spec {
             name: "us".into(),
@@ -279,7 +282,7 @@ mod tests {
                 }
             }
         };
-        let table: Vec<(&str, Box<dyn Fn(&mut Spec)>)> = vec![
+        let table: Vec<(&str, Break)> = vec![
             ("name", Box::new(|spec| spec.name = "US".into())),
             ("network", Box::new(|spec| spec.network = "a/b".into())),
             ("network", Box::new(|spec| spec.network = "bridge".into())),
