@@ -22,6 +22,10 @@ pub struct Settings {
     pub loadbalancer_image: String,
     /// `ATLAS_TOOLS_IMAGE`.
     pub tools_image: String,
+    /// `ATLAS_LOCALSTACK_IMAGE`.
+    pub localstack_image: String,
+    /// `ATLAS_REPLICATOR_IMAGE`.
+    pub replicator_image: String,
     /// `ATLAS_TEST_IMAGE`: an image inside every node, with a shell, `wget` and `httpd`.
     pub test_image: String,
     /// `ATLAS_K3D_583`.
@@ -52,6 +56,8 @@ impl Settings {
             node_image: text("ATLAS_NODE_IMAGE", "atlas/node:v1.33.4"),
             loadbalancer_image: text("ATLAS_LOADBALANCER_IMAGE", "atlas/loadbalancer:1"),
             tools_image: text("ATLAS_TOOLS_IMAGE", "atlas/tools:1"),
+            localstack_image: text("ATLAS_LOCALSTACK_IMAGE", "atlas/localstack:4.9.2"),
+            replicator_image: text("ATLAS_REPLICATOR_IMAGE", "atlas/replicator:1"),
             test_image: text("ATLAS_TEST_IMAGE", "docker.io/atlas/busybox:1"),
             k3d_583: path("ATLAS_K3D_583", bin.join("k3d-v5.8.3")),
             k3d_590: path("ATLAS_K3D_590", bin.join("k3d-v5.9.0")),

@@ -14,6 +14,7 @@ mod network;
 mod peer;
 mod playbook;
 mod proxy;
+mod replication;
 mod scripts;
 mod storage;
 mod validation;
