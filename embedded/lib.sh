@@ -51,8 +51,8 @@ rust_program() {
   triple=$(rustc -vV | awk '/^host:/ {print $2}')
   # Linked statically against glibc: these programs look up no names and load no modules.
   (cd "$ATLAS_ROOT" && step "build $1" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
-    cargo build --release --locked --target "$triple" -p "$1")
-  echo "$target/$triple/release/$2"
+    cargo build --profile image --locked --target "$triple" -p "$1")
+  echo "$target/$triple/image/$2"
 }
 
 # image_is IMAGE HASH : whether the daemon has the image, made of these inputs.

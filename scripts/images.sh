@@ -53,3 +53,7 @@ case $choice in
     ;;
   *) die "ATLAS_IMAGES is $choice; it must be published, embedded or auto." ;;
 esac
+
+# Ours, whichever the others are.
+"$ATLAS_ROOT/embedded/replicator/build.sh"
+echo "ATLAS_REPLICATOR_IMAGE=atlas/replicator:1"

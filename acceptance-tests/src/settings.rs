@@ -24,6 +24,8 @@ pub struct Settings {
     pub localstack_image: String,
     /// `ATLAS_TOOLS_IMAGE`.
     pub tools_image: String,
+    /// `ATLAS_REPLICATOR_IMAGE`.
+    pub replicator_image: String,
     /// `ATLAS_TEST_IMAGE`: an image inside every node, with a shell, `wget` and `httpd`.
     pub test_image: String,
     /// `ATLAS_K3D_583`.
@@ -55,6 +57,7 @@ impl Settings {
             loadbalancer_image: text("ATLAS_LOADBALANCER_IMAGE", "atlas/loadbalancer:1"),
             localstack_image: text("ATLAS_LOCALSTACK_IMAGE", "atlas/localstack:4.9.2"),
             tools_image: text("ATLAS_TOOLS_IMAGE", "atlas/tools:1"),
+            replicator_image: text("ATLAS_REPLICATOR_IMAGE", "atlas/replicator:1"),
             test_image: text("ATLAS_TEST_IMAGE", "docker.io/atlas/busybox:1"),
             k3d_583: path("ATLAS_K3D_583", bin.join("k3d-v5.8.3")),
             k3d_590: path("ATLAS_K3D_590", bin.join("k3d-v5.9.0")),

@@ -19,6 +19,7 @@ mod network;
 mod peer;
 mod playbook;
 mod proxy;
+mod replication;
 mod scripts;
 mod storage;
 mod validation;
