@@ -22,6 +22,10 @@ images=$(ATLAS_IMAGES=${ATLAS_IMAGES:-embedded} "$ATLAS_ROOT/scripts/images.sh")
 while IFS= read -r line; do export "${line?}"; done <<<"$images"
 "$ATLAS_ROOT/embedded/tools/build.sh"
 "$ATLAS_ROOT/embedded/k3d-cli/build.sh"
+# Of no use to the world that `make world` builds, so not among its images.
+"$ATLAS_ROOT/embedded/localstack/build.sh"
+"$ATLAS_ROOT/embedded/replicator/build.sh"
+export ATLAS_LOCALSTACK_IMAGE=atlas/localstack:4.9.2 ATLAS_REPLICATOR_IMAGE=atlas/replicator:1
 export ATLAS_K3D_583=$ATLAS_CACHE/bin/k3d-v5.8.3 ATLAS_K3D_590=$ATLAS_CACHE/bin/k3d-v5.9.0
 if [[ ${1:-} == opentofu ]]; then
   ATLAS_TERRAFORM=$("$ATLAS_ROOT/embedded/opentofu/build.sh")
