@@ -1,6 +1,8 @@
 //! Terraform and the k3d command line take turns on one cluster.
 
-use acceptance_tests::{Cluster, Docker, K3dVersion, Kubectl, Sandbox, Settings};
+use std::time::Duration;
+
+use acceptance_tests::{Cluster, Docker, K3dVersion, Kubectl, Sandbox, Settings, eventually};
 use anyhow::{Context, Result, ensure};
 
 /// k3d looks for the cluster in the default kubeconfig, which Atlas leaves alone unless it is asked to
@@ -62,7 +64,8 @@ fn k3d_leads_what_terraform_made(version: K3dVersion) -> Result<()> {
     terraform
         .expect_no_changes()
         .context("k3d stopped and started the cluster")?;
-    kubectl.expect_ready(&nodes)?;
+    // k3d waits for the nodes' processes, not for Kubernetes.
+    eventually(Duration::from_secs(60), || kubectl.expect_ready(&nodes))?;
 
     k3d.run_allowing(&["cluster", "delete", &name], ALLOWED)?;
     let left = docker.objects(&sandbox.prefix())?;

@@ -1,10 +1,15 @@
 //! Log streams: the way to know, without polling, that a node is ready.
 
+use std::time::Duration;
+
 use bollard::query_parameters::LogsOptionsBuilder;
 use futures_util::StreamExt as _;
 
 use super::Docker;
 use crate::error::Result;
+
+/// How long a log that is followed may say nothing before it is read anew.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How many lines of a log an error shows.
 const LAST_LINES: &str = "15";
@@ -12,12 +17,30 @@ const LAST_LINES: &str = "15";
 impl Docker {
     /// Follows a container's log from `since` (Unix seconds, 0 for all of it) until `seen` is true
     /// of a line. `false` where the log ended first.
+    ///
+    /// A busy daemon can miss the last line before a silence, and a stream that follows then waits for ever. One
+    /// that was silent for [`SILENCE`] is opened again, so `seen` may meet a line twice.
     pub async fn follow_log(
         &self,
         container: &str,
         since: i32,
         mut seen: impl FnMut(&str) -> bool + Send,
     ) -> Result<bool> {
+        loop {
+            let follow = self.follow_until_silence(container, since, &mut seen);
+            if let Some(ended) = follow.await? {
+                return Ok(ended);
+            }
+        }
+    }
+
+    /// `None` where the stream fell silent.
+    async fn follow_until_silence(
+        &self,
+        container: &str,
+        since: i32,
+        seen: &mut (impl FnMut(&str) -> bool + Send),
+    ) -> Result<Option<bool>> {
         let options = LogsOptionsBuilder::default()
             .follow(true)
             .stdout(true)
@@ -26,14 +49,17 @@ impl Docker {
             .build();
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
         let mut lines = Lines::default();
-        while let Some(frame) = stream.next().await {
+        while let Ok(next) = tokio::time::timeout(SILENCE, stream.next()).await {
+            let Some(frame) = next else {
+                return Ok(Some(lines.rest().is_some_and(|line| seen(&line))));
+            };
             let frame =
                 frame.map_err(|error| self.failed("follow the log of", container, error))?;
             if lines.feed(frame.as_ref()).iter().any(|line| seen(line)) {
-                return Ok(true);
+                return Ok(Some(true));
             }
         }
-        Ok(lines.rest().is_some_and(|line| seen(&line)))
+        Ok(None)
     }
 
     /// The last lines of a container's log; empty where there are none to be had.
