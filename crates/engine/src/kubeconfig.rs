@@ -228,12 +228,16 @@ pub fn default_path() -> Result<PathBuf> {
 
 /// Whether the file holds exactly this cluster's entries, and switched to it where asked.
 pub fn is_merged(path: &Path, config: &Kubeconfig, switch: bool) -> Result<bool> {
-    let Some(found) = read(path)? else {
-        return Ok(false);
-    };
-    let mut merged = found.clone();
-    merged.merge(config, switch);
-    Ok(merged == found)
+    let (before, after) = merged(path, config, switch)?;
+    Ok(before == after)
+}
+
+/// The file as it is, and as it would be with a cluster's entries.
+fn merged(path: &Path, config: &Kubeconfig, switch: bool) -> Result<(Kubeconfig, Kubeconfig)> {
+    let before = read(path)?.unwrap_or_else(Kubeconfig::empty);
+    let mut after = before.clone();
+    after.merge(config, switch);
+    Ok((before, after))
 }
 
 /// What a merge would change in a file.
@@ -255,9 +259,7 @@ pub fn difference(
 ) -> Result<Difference> {
     let unknown = Kubeconfig::unknown(cluster);
     let config = config.unwrap_or(&unknown);
-    let before = read(path)?.unwrap_or_else(Kubeconfig::empty);
-    let mut after = before.clone();
-    after.merge(config, switch);
+    let (before, after) = merged(path, config, switch)?;
     let of = |found: &Kubeconfig| {
         let (clusters, users) = (found.clusters.clone(), found.users.clone());
         (clusters, users, found.contexts.clone())
@@ -276,13 +278,11 @@ pub fn difference(
 /// Merges a cluster's entries into the file, making it where it is missing.
 pub fn merge_into(path: &Path, config: &Kubeconfig, switch: bool) -> Result<()> {
     let _alone = alone(path)?;
-    let mut merged = read(path)?.unwrap_or_else(Kubeconfig::empty);
-    let before = merged.clone();
-    merged.merge(config, switch);
-    if merged == before {
+    let (before, after) = merged(path, config, switch)?;
+    if after == before {
         Ok(())
     } else {
-        write(path, &merged)
+        write(path, &after)
     }
 }
 
