@@ -27,4 +27,10 @@ impl Difference {
             replaces: false,
         }
     }
+
+    /// The attributes for which another object is needed.
+    fn replacing(all: &[Self]) -> Vec<&str> {
+        let replacing = all.iter().filter(|one| one.replaces);
+        replacing.map(|one| one.field.as_str()).collect()
+    }
 }

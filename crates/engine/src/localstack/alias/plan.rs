@@ -71,11 +71,7 @@ pub struct Plan {
 impl Plan {
     /// Attributes for which the alias must be replaced.
     pub fn replace(&self) -> Vec<&str> {
-        self.differences
-            .iter()
-            .filter(|one| one.replaces)
-            .map(|one| one.field.as_str())
-            .collect()
+        Difference::replacing(&self.differences)
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "numbers and texts alike")]

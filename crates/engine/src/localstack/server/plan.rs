@@ -48,11 +48,7 @@ pub struct Plan {
 impl Plan {
     /// Attributes for which the server must be replaced, with all that is in it.
     pub fn replace(&self) -> Vec<&str> {
-        self.differences
-            .iter()
-            .filter(|one| one.replaces)
-            .map(|one| one.field.as_str())
-            .collect()
+        Difference::replacing(&self.differences)
     }
 }
 
