@@ -2,6 +2,8 @@
 # How embedded images are put together from package registries alone: Debian packages, Go modules and
 # this repository's own Rust programs. Every part is cached by the hash of what it is made of.
 # Sourced after scripts/lib.sh.
+# shellcheck source=scripts/rust.sh
+source "$ATLAS_ROOT/scripts/rust.sh"
 
 # debian_tree NAME PACKAGE... : prints the path of a tar of a minimal Debian with these packages.
 debian_tree() {
@@ -43,16 +45,6 @@ go_programs() {
     mv "$out.new" "$out"
   fi
   echo "$out"
-}
-
-# rust_program PACKAGE BINARY : prints the path of a static binary of this workspace.
-rust_program() {
-  local target=$ATLAS_CACHE/rust-static triple
-  triple=$(rustc -vV | awk '/^host:/ {print $2}')
-  # Linked statically against glibc: these programs look up no names and load no modules.
-  (cd "$ATLAS_ROOT" && step "build $1" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
-    cargo build --profile image --locked --target "$triple" -p "$1")
-  echo "$target/$triple/image/$2"
 }
 
 # image_is IMAGE HASH : whether the daemon has the image, made of these inputs.

@@ -1,18 +1,18 @@
 # shellcheck shell=bash
 # The provider, built and put where Terraform finds it. Sourced after lib.sh.
+# shellcheck source=scripts/rust.sh
+source "$ATLAS_ROOT/scripts/rust.sh"
 
 # The Terraform (or OpenTofu) command.
 ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-$(command -v terraform || command -v tofu || echo terraform)}
 export ATLAS_TERRAFORM
-ATLAS_PROVIDER_DIR=${ATLAS_PROVIDER_DIR:-$ATLAS_ROOT/target/release}
+ATLAS_PROVIDER_DIR=${ATLAS_PROVIDER_DIR:-$ATLAS_ROOT/target/provider}
 export ATLAS_PROVIDER_DIR
 # The description of the world, which Ansible reads too. Tests have one of their own.
 ATLAS_WORLD=${ATLAS_WORLD:-$ATLAS_ROOT/orchestration/group_vars/all/world.yml}
 export ATLAS_WORLD
 
-build_provider() {
-  (cd "$ATLAS_ROOT" && step "build the provider" cargo build --release --locked -p terraform-provider-atlas)
-}
+build_provider() { put_program terraform-provider-atlas "$ATLAS_PROVIDER_DIR/terraform-provider-atlas"; }
 
 # A CLI configuration that takes the provider from the build folder and all others from where they
 # usually come. With an override, `init` has nothing to fetch for the world.

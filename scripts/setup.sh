@@ -10,6 +10,9 @@ source "$ATLAS_ROOT/scripts/setup/packages.sh"
 source "$ATLAS_ROOT/scripts/setup/docker.sh"
 
 say "Set-up"
+# What images, programs and tests take was measured; a full disk shows as failures in odd places.
+free=$(df --output=avail -BG "$ATLAS_CACHE" | tr -dc '[:digit:]\n' | tail -n 1)
+((free >= 25)) || say "  ! $ATLAS_CACHE has $free GB left. Building everything from nothing takes 25 GB."
 have cargo || die "Rust is missing. Install it from https://rustup.rs, then run this again."
 have terraform || have tofu ||
   die "Terraform is missing. Install it: https://developer.hashicorp.com/terraform/install"

@@ -8,6 +8,8 @@ source "$(dirname "$0")/lib.sh"
 source "$ATLAS_ROOT/scripts/setup/packages.sh"
 # shellcheck source=scripts/setup/limits.sh
 source "$ATLAS_ROOT/scripts/setup/limits.sh"
+# shellcheck source=scripts/provider.sh
+source "$ATLAS_ROOT/scripts/provider.sh"
 # shellcheck source=scripts/ansible.sh
 source "$ATLAS_ROOT/scripts/ansible.sh"
 # shellcheck source=scripts/collection.sh
@@ -33,6 +35,9 @@ else
   ATLAS_TERRAFORM=${ATLAS_TERRAFORM:-terraform}
 fi
 export ATLAS_TERRAFORM
+# The tests drive what ships.
+build_provider
+export ATLAS_PROVIDER=$ATLAS_PROVIDER_DIR/terraform-provider-atlas
 ensure_kubectl
 say "Ansible"
 ensure_ansible requirements-test.txt
@@ -41,6 +46,8 @@ build_collection
 
 say "Tests"
 cd "$ATLAS_ROOT"
+# Everything is built once here: what helps the next change would only fill the disk.
+export CARGO_INCREMENTAL=0
 if [[ ${1:-} != opentofu ]]; then
   cargo fmt --all --check
   step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use crate::command::Run;
-use crate::settings::workspace;
+use crate::settings::{cache, workspace};
 
 /// A build from nothing on two cores takes about two minutes.
 const LIMIT: Duration = Duration::from_secs(900);
@@ -23,19 +23,16 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Builds both in release mode.
-    pub fn build() -> Result<Self> {
+    /// Builds both with these flags of cargo: `--release` where they are measured.
+    pub fn build(flags: &[&str]) -> Result<Self> {
         let peer = workspace().join("acceptance-tests/peer/Cargo.toml");
         let here = workspace().join("Cargo.toml");
         let protoc = built(cargo(&peer, &["--package", "protoc"]), "protoc")?;
-        let theirs = cargo(&peer, &["--package", NAME, "--release"]).env("PROTOC", protoc);
-        let ours = cargo(
-            &here,
-            &["--package", "tfplugin", "--example", NAME, "--release"],
-        );
+        let theirs = cargo(&peer, &["--package", NAME]).env("PROTOC", protoc);
+        let ours = cargo(&here, &["--package", "tfplugin", "--example", NAME]);
         Ok(Self {
-            ours: built(ours, NAME)?,
-            theirs: built(theirs, NAME)?,
+            ours: built(ours.args(flags), NAME)?,
+            theirs: built(theirs.args(flags), NAME)?,
         })
     }
 }
@@ -43,14 +40,15 @@ impl Peers {
 fn cargo(manifest: &Path, arguments: &[&str]) -> Run {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let format = ["--message-format", "json-render-diagnostics"];
+    // What tf-provider needs is pinned and changes seldom: kept, also for other checkouts.
     let folder = if manifest.starts_with(workspace().join("acceptance-tests")) {
-        "target/peer"
+        cache().join("peer")
     } else {
-        "target"
+        workspace().join("target")
     };
     Run::new(cargo)
         .args(["build", "--locked", "--target-dir"])
-        .arg(workspace().join(folder))
+        .arg(folder)
         .arg("--manifest-path")
         .arg(manifest)
         .args(arguments)

@@ -96,7 +96,7 @@ fn path(key: &str, default: impl Into<PathBuf>) -> PathBuf {
 }
 
 /// Where set-up keeps what it built.
-fn cache() -> PathBuf {
+pub(crate) fn cache() -> PathBuf {
     if let Some(folder) = variable("ATLAS_CACHE_DIR") {
         return folder.into();
     }

@@ -8,7 +8,7 @@ source "$ATLAS_ROOT/embedded/lib.sh"
 
 image=atlas/loadbalancer:1
 debian=$(debian_tree loadbalancer ca-certificates libnginx-mod-stream nginx-light)
-supervisor=$(rust_program loadbalancer-supervisor loadbalancer)
+supervisor=$(rust_program loadbalancer)
 inputs=$(inputs_hash "$debian" "$supervisor" embedded/loadbalancer/build.sh)
 image_is "$image" "$inputs" && exit 0
 

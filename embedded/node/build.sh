@@ -19,7 +19,7 @@ kubernetes=$(go_programs kubernetes embedded/node/kubernetes \
    -X $client.gitVersion=$version -X $client.gitMajor=1 -X $client.gitMinor=33" \
   k8s.io/kubernetes/cmd/{kube-apiserver,kube-controller-manager,kube-scheduler,kubelet,kube-proxy,kubeadm,kubectl})
 coredns=$(go_programs coredns embedded/node/coredns "" github.com/coredns/coredns)
-supervisor=$(rust_program node-supervisor k3s)
+supervisor=$(rust_program k3s)
 
 inputs=$(inputs_hash "$debian" "$kubernetes" "$coredns" "$supervisor" embedded/node/build.sh embedded/node/manifests)
 image_is "$image" "$inputs" && exit 0

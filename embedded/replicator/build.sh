@@ -7,8 +7,7 @@ source "$(dirname "$0")/../../scripts/lib.sh"
 source "$ATLAS_ROOT/embedded/lib.sh"
 
 image=atlas/replicator:1
-# Names are looked up by what glibc has built in since 2.34 (files and DNS), so nothing is loaded.
-program=$(rust_program atlas-replicator atlas-replicator)
+program=$(rust_program atlas-replicator)
 # This machine's, where it has them; servers on plain HTTP need none.
 certificates=
 for file in /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem; do

@@ -21,7 +21,7 @@ fn main() -> Result<()> {
     let size = fs::metadata(&settings.provider)?.len();
     line("provider binary", &format!("{:.1} MB", megabytes(size)));
     let certificate = client_certificate(sandbox.folder())?;
-    let peers = Peers::build()?;
+    let peers = Peers::build(&["--release"])?;
     for (what, provider) in [
         ("provider", &settings.provider),
         ("null on tfplugin", &peers.ours),

@@ -62,7 +62,7 @@ impl Side {
 #[test]
 fn terraform_plans_alike_on_both_frameworks() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let peers = Peers::build()?;
+    let peers = Peers::build(&[])?;
     let ours = Side::new(sandbox.path("ours"), &peers.ours)?;
     let theirs = Side::new(sandbox.path("theirs"), &peers.theirs)?;
     let thing = |lines: &str| format!("resource \"null_thing\" \"t\" {{\n{lines}\n}}\n");

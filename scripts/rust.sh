@@ -1,0 +1,22 @@
+# shellcheck shell=bash
+# This repository's own programs, for images, Terraform and Ansible. Sourced after lib.sh.
+
+# rust_program BINARY : prints the path of a program of this workspace, linked statically so that it runs on
+# any host and in any image of this architecture (glibc looks up names by files and DNS without a library).
+# All are built by one cargo run: what several need is compiled once, and with the same features.
+rust_program() {
+  local target=$ATLAS_CACHE/rust triple
+  triple=$(rustc -vV | awk '/^host:/ {print $2}')
+  (cd "$ATLAS_ROOT" && step "build the programs" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
+    cargo build --release --locked --target "$triple" -p terraform-provider-atlas -p atlas-ansible \
+    -p atlas-replicator -p node-supervisor -p loadbalancer-supervisor)
+  echo "$target/$triple/release/$1"
+}
+
+# put_program BINARY FILE : builds it and puts it there; by rename, because the one before may be running.
+put_program() {
+  local built
+  built=$(rust_program "$1")
+  mkdir -p "$(dirname "$2")"
+  cmp -s "$built" "$2" || { cp "$built" "$2.new" && mv "$2.new" "$2"; }
+}
