@@ -40,16 +40,12 @@ impl Peers {
 fn cargo(manifest: &Path, arguments: &[&str]) -> Run {
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let format = ["--message-format", "json-render-diagnostics"];
+    let mut run = Run::new(cargo).args(["build", "--locked"]);
     // What tf-provider needs is pinned and changes seldom: kept, also for other checkouts.
-    let folder = if manifest.starts_with(workspace().join("acceptance-tests")) {
-        cache().join("peer")
-    } else {
-        workspace().join("target")
-    };
-    Run::new(cargo)
-        .args(["build", "--locked", "--target-dir"])
-        .arg(folder)
-        .arg("--manifest-path")
+    if manifest.starts_with(workspace().join("acceptance-tests")) {
+        run = run.arg("--target-dir").arg(cache().join("peer"));
+    }
+    run.arg("--manifest-path")
         .arg(manifest)
         .args(arguments)
         .args(format)

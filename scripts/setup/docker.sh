@@ -14,10 +14,7 @@ ensure_docker() {
   [[ $(id -u) == 0 ]] ||
     die "no Docker daemon answers. Start Docker (or install it: https://docs.docker.com/engine/install/), then run this again."
   install_packages docker.io:dockerd iptables:iptables containerd:containerd runc:runc
-  if ! may_sys_resource; then
-    install_packages jq:jq
-    register_runtime
-  fi
+  may_sys_resource || register_runtime
   step "start the Docker daemon" start_docker
 }
 

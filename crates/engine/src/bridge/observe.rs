@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
+use serde_json::Value;
 
 use super::{network_name, script};
 use crate::context::Context;
@@ -90,30 +91,30 @@ pub async fn observe(cx: &Context, bridge: &str, clusters: &[String]) -> Result<
 async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observed> {
     let transit = network_name(bridge);
     let network = cx.docker.network(&transit).await?;
-    let mut names: BTreeSet<String> = clusters.iter().cloned().collect();
+    let names = clusters.iter().cloned();
     let (mut recorded, mut names_pending) = (Vec::new(), false);
+    let mut clusters;
     if let Some(network) = &network {
         let attached = cx.docker.containers_on(&transit).await?;
-        let on_nodes = told_on(cx, bridge, &attached).await?;
+        clusters = views(cx, bridge, names.chain(clusters_of(&attached)).collect()).await?;
+        let nodes = clusters.values().flat_map(|view| &view.nodes);
+        let on_nodes = told_by(
+            nodes
+                .filter(|node| node.attached)
+                .filter_map(|node| node.script.as_deref()),
+        );
         names_pending = on_nodes.is_empty()
             && network
                 .labels
                 .get(labels::ATLAS_BRIDGE_DNS)
                 .is_some_and(|dns| dns == "true");
         recorded = or_of_network(on_nodes, network);
-        names.extend(clusters_of(&attached));
-        names.extend(recorded.iter().cloned());
+        let away = recorded.iter().filter(|name| !clusters.contains_key(*name));
+        let away = away.cloned().collect();
+        clusters.extend(views(cx, bridge, away).await?);
+    } else {
+        clusters = views(cx, bridge, names.collect()).await?;
     }
-    let views = names.iter().map(|name| async move {
-        let found = k3d::observe(cx, name).await?;
-        Ok::<_, crate::Error>(match found {
-            Some(found) => Box::pin(cluster(cx, bridge, &found))
-                .await?
-                .map(|view| (name.clone(), view)),
-            None => None,
-        })
-    });
-    let clusters = try_join_all(views).await?.into_iter().flatten().collect();
     let mut others = BTreeMap::new();
     for network in cx.docker.networks(Some(labels::ATLAS_BRIDGE)).await? {
         let name = network.labels.get(labels::ATLAS_BRIDGE);
@@ -131,6 +132,22 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
     })
 }
 
+/// The clusters of these names, those that there are.
+async fn views(
+    cx: &Context,
+    bridge: &str,
+    names: BTreeSet<String>,
+) -> Result<BTreeMap<String, ClusterView>> {
+    let views = names.into_iter().map(|name| async move {
+        let Some(found) = k3d::observe(cx, &name).await? else {
+            return Ok::<_, Error>(None);
+        };
+        let view = Box::pin(cluster(cx, bridge, &found)).await?;
+        Ok(view.map(|view| (name, view)))
+    });
+    Ok(try_join_all(views).await?.into_iter().flatten().collect())
+}
+
 /// The clusters of these nodes.
 pub(super) fn clusters_of(nodes: &[Node]) -> BTreeSet<String> {
     let names = nodes.iter().filter_map(|node| node.label(labels::CLUSTER));
@@ -145,26 +162,25 @@ pub(super) async fn members(
     network: &DockerNetwork,
     attached: &[Node],
 ) -> Result<Vec<String>> {
-    let on_nodes = told_on(cx, bridge, attached).await?;
-    Ok(or_of_network(on_nodes, network))
-}
-
-async fn told_on(cx: &Context, bridge: &str, attached: &[Node]) -> Result<Vec<String>> {
     let path = script::path(bridge);
     let scripts = attached
         .iter()
         .map(|node| cx.docker.get_file(&node.name, &path));
     let scripts = try_join_all(scripts).await?.into_iter().flatten();
-    let on_nodes = scripts
-        .filter_map(|content| script::members(&String::from_utf8_lossy(&content)))
-        .flatten();
+    let scripts: Vec<String> = scripts.map(text).collect();
+    let on_nodes = told_by(scripts.iter().map(String::as_str));
+    Ok(or_of_network(on_nodes, network))
+}
+
+/// The members that these scripts name.
+fn told_by<'a>(scripts: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for name in on_nodes {
+    for name in scripts.filter_map(script::members).flatten() {
         if !found.contains(&name) {
             found.push(name);
         }
     }
-    Ok(found)
+    found
 }
 
 fn or_of_network(told: Vec<String>, network: &DockerNetwork) -> Vec<String> {
@@ -232,48 +248,21 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
     let Some(server) = server else {
         return Ok(Kubernetes::default());
     };
-    let nodes = k3d::kubectl(
+    // One call for all: a client's start costs more than what it asks.
+    let all = k3d::kubectl(
         cx,
         server,
         &[
             "get",
-            "nodes",
-            PATIENCE,
-            "-o",
-            r#"jsonpath={range .items[*]}{.metadata.name}{" "}{.spec.podCIDR}{"\n"}{end}"#,
-        ],
-    );
-    let dns = k3d::kubectl(
-        cx,
-        server,
-        &[
-            "get",
-            "service",
-            "kube-dns",
+            "nodes,services,configmaps",
             PATIENCE,
             "--namespace=kube-system",
-            "--ignore-not-found",
-            "-o",
-            "jsonpath={.spec.clusterIP}",
-        ],
-    );
-    let custom = k3d::kubectl(
-        cx,
-        server,
-        &[
-            "get",
-            "configmap",
-            CUSTOM_DNS,
-            PATIENCE,
-            "--namespace=kube-system",
-            "--ignore-not-found",
             "-o",
             "json",
         ],
     );
-    let all = async { tokio::try_join!(nodes, dns, custom) };
-    let (nodes, dns, custom) = match tokio::time::timeout(ANSWERS, Box::pin(all)).await {
-        Ok(Ok(answers)) => answers,
+    let all = match tokio::time::timeout(ANSWERS, Box::pin(all)).await {
+        Ok(Ok(answer)) => answer,
         Err(_) => {
             tracing::warn!("the Kubernetes API of {server} takes too long to answer");
             return Ok(Kubernetes::default());
@@ -285,23 +274,37 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
         }
         Ok(Err(error)) => return Err(error),
     };
-    let pods = nodes.lines().filter_map(|line| {
-        let (name, net) = line.split_once(' ')?;
+    Ok(understand(&all, bridge))
+}
+
+/// What a list of nodes, and of Services and ConfigMaps in `kube-system`, tells a bridge.
+fn understand(list: &str, bridge: &str) -> Kubernetes {
+    let list: Value = serde_json::from_str(list).unwrap_or_default();
+    let items = || list["items"].as_array().into_iter().flatten();
+    let named = |kind: &str, name: &str| {
+        items().find(|item| item["kind"] == kind && item["metadata"]["name"] == name)
+    };
+    let nodes = items().filter(|item| item["kind"] == "Node");
+    let pods = nodes.filter_map(|node| {
+        let name = node["metadata"]["name"].as_str()?;
+        let net = node["spec"]["podCIDR"].as_str()?;
         Some((name.to_owned(), net.parse().ok()?))
     });
-    let custom: serde_json::Value = serde_json::from_str(&custom).unwrap_or_default();
+    let dns =
+        named("Service", "kube-dns").and_then(|service| service["spec"]["clusterIP"].as_str());
+    let custom = named("ConfigMap", CUSTOM_DNS).and_then(|map| map["data"].as_object());
+    let told = || custom.into_iter().flatten();
     let own = dns_key(bridge);
-    let told = custom["data"].as_object().into_iter().flatten();
-    let by_others = told
+    let by_others = told()
         .filter(|(key, _)| key.starts_with(DNS_KEY) && **key != own)
         .filter_map(|(_, blocks)| blocks.as_str());
-    Ok(Kubernetes {
+    Kubernetes {
         answers: true,
         other_zones: by_others.flat_map(script::zones_of).collect(),
         pods: pods.collect(),
-        dns: Some(dns.trim().to_owned()).filter(|dns| !dns.is_empty()),
-        stub_zones: custom["data"][&own].as_str().map(str::to_owned),
-    })
+        dns: dns.map(str::to_owned),
+        stub_zones: custom.and_then(|data| data.get(&own)?.as_str().map(str::to_owned)),
+    }
 }
 
 /// Whether a failure is the node's state of the moment: a command in it failed, it does not run, or it
@@ -325,27 +328,77 @@ pub(super) fn dns_key(bridge: &str) -> String {
 async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
     let transit = network_name(bridge);
     let path = script::path(bridge);
-    let content = cx.docker.get_file(&node.name, &path);
-    let table = async {
-        if !node.state.running {
-            return Ok(None);
-        }
-        let show = ["ip", "-4", "route", "show"];
-        match cx.docker.exec(&node.name, &show).await {
-            Ok(table) => Ok(Some(table)),
-            // It ended a moment ago.
-            Err(error) if is_passing(&error) => Ok(None),
-            Err(error) => Err(error),
-        }
+    let told = if node.state.running {
+        ask(cx, &node.name, &path).await?
+    } else {
+        None
     };
-    let (content, table) = tokio::try_join!(content, table)?;
+    let running = told.is_some();
+    let (table, script) = if let Some(told) = told {
+        told
+    } else {
+        let script = cx.docker.get_file(&node.name, &path).await?;
+        (String::new(), script.map(text))
+    };
     Ok(NodeView {
         name: node.name.clone(),
-        running: table.is_some(),
+        running,
         attached: node.networks.contains_key(&transit),
         address: node.static_addresses.get(&transit).copied(),
         pods: None,
-        script: content.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
-        table: table.unwrap_or_default(),
+        script,
+        table,
     })
+}
+
+/// What a running node says of its routes and of its script, in one command; `None` where it ended a moment
+/// ago.
+async fn ask(cx: &Context, node: &str, path: &str) -> Result<Option<(String, Option<String>)>> {
+    const BETWEEN: &str = "--\n";
+    let both = format!("ip -4 route show || exit\necho --\n[ ! -f {path} ] || cat {path}");
+    match cx.docker.exec(node, &["sh", "-c", &both]).await {
+        Ok(told) => {
+            let (table, script) = told.split_once(BETWEEN).unwrap_or((&told, ""));
+            let script = Some(script.to_owned()).filter(|script| !script.is_empty());
+            Ok(Some((table.to_owned(), script)))
+        }
+        Err(error) if is_passing(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "read so that it can be given to map"
+)]
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_list_tells_pods_names_and_zones() {
+        let list = r#"{"items": [
+            {"kind": "Node", "metadata": {"name": "n0"}, "spec": {"podCIDR": "10.44.0.0/24"}},
+            {"kind": "Node", "metadata": {"name": "n1"}, "spec": {}},
+            {"kind": "Service", "metadata": {"name": "kube-dns"}, "spec": {"clusterIP": "10.45.0.10"}},
+            {"kind": "ConfigMap", "metadata": {"name": "coredns-custom"}, "data": {
+                "atlas-world.server": "eu:53 {\n}\n", "atlas-other.server": "ap:53 {\n}\n", "mine.server": "x:53 {\n}\n"}}
+        ]}"#;
+        let told = understand(list, "world");
+        let pods = BTreeMap::from([("n0".to_owned(), "10.44.0.0/24".parse().unwrap())]);
+        assert_eq!(told.pods, pods);
+        assert_eq!(told.dns.as_deref(), Some("10.45.0.10"));
+        assert_eq!(told.stub_zones.as_deref(), Some("eu:53 {\n}\n"));
+        assert_eq!(told.other_zones, BTreeSet::from(["ap".to_owned()]));
+    }
+
+    #[test]
+    fn a_cluster_without_dns_of_its_own_has_no_names() {
+        let told = understand(r#"{"items": []}"#, "world");
+        assert!(told.answers && told.dns.is_none() && told.stub_zones.is_none());
+    }
 }
