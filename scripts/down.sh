@@ -22,6 +22,11 @@ for cluster in $(world_names cluster); do
   docker volume ls -q --filter "label=k3d.cluster=$cluster" | xargs -r docker volume rm >/dev/null
   networks+=" k3d-$cluster"
 done
+# All that is in the cloud side is in its volumes.
+for server in $(world_names server); do
+  docker ps -aq --filter "label=k3d.x.atlas.localstack=$server" | xargs -r docker rm -fv >/dev/null
+  docker volume ls -q --filter "label=k3d.x.atlas.localstack=$server" | xargs -r docker volume rm >/dev/null
+done
 for network in $networks "atlas-bridge-$(world_names name)"; do
   if docker network inspect "$network" >/dev/null 2>&1; then docker network rm "$network" >/dev/null; fi
 done

@@ -38,15 +38,25 @@ case $choice in
     echo "ATLAS_NODE_IMAGE=$published"
     echo "ATLAS_LOADBALANCER_IMAGE=ghcr.io/k3d-io/k3d-proxy:5.8.3"
     echo "ATLAS_TOOLS_IMAGE=ghcr.io/k3d-io/k3d-tools:5.8.3"
+    # It replicates between buckets of one server only, so one server serves all regions.
+    echo "ATLAS_LOCALSTACK_IMAGE=docker.io/localstack/localstack:4.9.2"
+    echo "ATLAS_SERVER_PER_REGION=false"
     ;;
   embedded)
     install_packages debootstrap:debootstrap >&2
     "$ATLAS_ROOT/embedded/node/build.sh"
     "$ATLAS_ROOT/embedded/loadbalancer/build.sh"
     "$ATLAS_ROOT/embedded/argocd/build.sh"
+    "$ATLAS_ROOT/embedded/localstack/build.sh"
     echo "ATLAS_NODE_IMAGE=atlas/node:v1.33.4"
     echo "ATLAS_LOADBALANCER_IMAGE=atlas/loadbalancer:1"
     echo "ATLAS_TOOLS_IMAGE=atlas/tools:1"
+    echo "ATLAS_LOCALSTACK_IMAGE=atlas/localstack:4.9.2"
+    echo "ATLAS_SERVER_PER_REGION=true"
     ;;
   *) die "ATLAS_IMAGES is $choice; it must be published, embedded or auto." ;;
 esac
+
+# This repository's own, published nowhere.
+"$ATLAS_ROOT/embedded/replicator/build.sh"
+echo "ATLAS_REPLICATOR_IMAGE=atlas/replicator:1"

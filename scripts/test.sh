@@ -16,6 +16,8 @@ source "$ATLAS_ROOT/scripts/ansible.sh"
 source "$ATLAS_ROOT/scripts/collection.sh"
 # shellcheck source=scripts/kubectl.sh
 source "$ATLAS_ROOT/scripts/kubectl.sh"
+# shellcheck source=scripts/cloud.sh
+source "$ATLAS_ROOT/scripts/cloud.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
 ensure_watches
@@ -24,10 +26,6 @@ images=$(ATLAS_IMAGES=${ATLAS_IMAGES:-embedded} "$ATLAS_ROOT/scripts/images.sh")
 while IFS= read -r line; do export "${line?}"; done <<<"$images"
 "$ATLAS_ROOT/embedded/tools/build.sh"
 "$ATLAS_ROOT/embedded/k3d-cli/build.sh"
-# Of no use to the world that `make world` builds, so not among its images.
-"$ATLAS_ROOT/embedded/localstack/build.sh"
-"$ATLAS_ROOT/embedded/replicator/build.sh"
-export ATLAS_LOCALSTACK_IMAGE=atlas/localstack:4.9.2 ATLAS_REPLICATOR_IMAGE=atlas/replicator:1
 export ATLAS_K3D_583=$ATLAS_CACHE/bin/k3d-v5.8.3 ATLAS_K3D_590=$ATLAS_CACHE/bin/k3d-v5.9.0
 if [[ ${1:-} == opentofu ]]; then
   ATLAS_TERRAFORM=$("$ATLAS_ROOT/embedded/opentofu/build.sh")
@@ -38,6 +36,8 @@ export ATLAS_TERRAFORM
 # The tests drive what ships.
 build_provider
 export ATLAS_PROVIDER=$ATLAS_PROVIDER_DIR/terraform-provider-atlas
+ensure_aws_provider ||
+  die "hashicorp/aws is needed for the tests of the cloud side. Name a filesystem mirror that has it in ATLAS_TERRAFORM_MIRROR."
 ensure_kubectl
 say "Ansible"
 ensure_ansible requirements-test.txt

@@ -13,6 +13,8 @@ source "$ATLAS_ROOT/scripts/ansible.sh"
 source "$ATLAS_ROOT/scripts/collection.sh"
 # shellcheck source=scripts/kubectl.sh
 source "$ATLAS_ROOT/scripts/kubectl.sh"
+# shellcheck source=scripts/cloud.sh
+source "$ATLAS_ROOT/scripts/cloud.sh"
 
 "$ATLAS_ROOT/scripts/setup.sh"
 say "Images"
@@ -21,6 +23,8 @@ while IFS= read -r line; do export "${line?}"; done <<<"$images"
 say "Provider"
 build_provider
 use_provider
+cloud=terraform
+ensure_aws_provider || cloud=ansible
 say "Ansible"
 ensure_ansible requirements.txt
 build_collection
@@ -28,6 +32,11 @@ ensure_kubectl
 say "World: Terraform"
 started=$SECONDS
 world_apply
+if [[ $cloud == terraform ]]; then
+  say "World: its cloud side, by Terraform"
+  step "get its providers ready" init_with_aws cloud
+  cloud_apply
+fi
 say "World: Ansible"
 run_playbook site.yml
 say
@@ -37,4 +46,12 @@ for cluster in $(world_names cluster); do
 done
 say "Names reach across: <service>.<namespace>.svc.<cluster> resolves in both clusters."
 say "  Argo CD: https://127.0.0.1:30443, user admin, password in $ATLAS_STATE/argocd-password"
+for server in $(world_names server); do
+  address=$(docker port "atlas-localstack-$server" 4566 2>/dev/null) || continue
+  say "  LocalStack $server: aws --endpoint-url http://$address s3 ls"
+done
+if [[ $cloud == ansible ]]; then
+  say "  Without IAM roles: Terraform gets hashicorp/aws neither from a mirror nor from its registry, so the playbook made"
+  say "  the cloud side, without them. Name a filesystem mirror that has it in ATLAS_TERRAFORM_MIRROR, and run this again."
+fi
 say "make down takes it all away."

@@ -61,6 +61,8 @@ pub(crate) fn playbook_command(playbook: impl AsRef<Path>) -> Result<Run> {
         .env("ANSIBLE_COLLECTIONS_PATH", collections)
         .env("ATLAS_NODE_IMAGE", &settings.node_image)
         .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
+        .env("ATLAS_LOCALSTACK_IMAGE", &settings.localstack_image)
+        .env("ATLAS_REPLICATOR_IMAGE", &settings.replicator_image)
         .env("ANSIBLE_NOCOLOR", "1")
         .without_env("KUBECONFIG"))
 }

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::ansible::playbook_command;
 use crate::command::{Finished, Run};
@@ -31,32 +31,54 @@ impl Playbook {
     /// Describes the sandbox's world in a file of the form of `group_vars/all/world.yml`, and copies
     /// `gitops/`, so that a test can change it.
     pub fn new(sandbox: &Sandbox) -> Result<Self> {
+        Self::describe(sandbox, false)
+    }
+
+    /// The same world with its cloud side: a server for each region, [`Playbook::server`].
+    pub fn with_cloud(sandbox: &Sandbox) -> Result<Self> {
+        Self::describe(sandbox, true)
+    }
+
+    fn describe(sandbox: &Sandbox, has_cloud: bool) -> Result<Self> {
         let folder = sandbox.path("playbook");
         let clusters = [sandbox.name("us"), sandbox.name("eu")];
         fs::create_dir_all(folder.join("state"))?;
-        let region = |n: u8, ports: String| {
-            format!(
-                "    cluster: {}\n    network: {}\n    nodes: {}\n    pods: {}\n    services: {}\n    agents: 0\n    \
-                 ports: {ports}\n",
-                clusters[usize::from(n)],
-                sandbox.name(if n == 0 { "net-us" } else { "net-eu" }),
-                sandbox.subnet(n),
-                sandbox.pods(n),
-                sandbox.services(n),
-            )
+        let region = |n: usize, ports: Value| -> Result<Value> {
+            let place = u8::try_from(n)?;
+            let mut region = json!({
+                "cluster": clusters[n],
+                "network": (sandbox.name(["net-us", "net-eu"][n])),
+                "nodes": sandbox.subnet(place),
+                "pods": sandbox.pods(place),
+                "services": sandbox.services(place),
+                "agents": 0,
+                "ports": ports,
+            });
+            if has_cloud {
+                region["cloud"] = json!({
+                    "region": (["us-east-1", "eu-central-1"][n]),
+                    "server": clusters[n],
+                    "port": sandbox.port(1 + 2 * n)?,
+                    "metrics_port": sandbox.port(2 + 2 * n)?,
+                    "bucket": format!("audit-{}", clusters[n]),
+                });
+            }
+            Ok(region)
         };
-        let argocd = format!(
-            "[{{host_port: {}, container_port: 30443}}]",
-            sandbox.port(0)?
-        );
-        let world = format!(
-            "world_regions:\n  us-east:\n{}  eu-central:\n{}world_bridge:\n  name: {}\n  subnet: {}\n",
-            region(0, argocd),
-            region(1, "[]".to_owned()),
-            sandbox.name("world"),
-            sandbox.subnet(20),
-        );
-        fs::write(folder.join("world.yml"), world)?;
+        let argocd = json!([{"host_port": sandbox.port(0)?, "container_port": 30443}]);
+        let mut world = json!({
+            "world_regions": {"us-east": region(0, argocd)?, "eu-central": region(1, json!([]))?},
+            "world_bridge": {"name": sandbox.name("world"), "subnet": sandbox.subnet(20)},
+        });
+        if has_cloud {
+            world["world_cloud"] = json!({
+                "network": sandbox.name("cloud"),
+                "subnet": sandbox.subnet(21),
+                "queue": "transactions.fifo",
+                "noncurrent_days": 30,
+            });
+        }
+        fs::write(folder.join("world.yml"), yaml(&world, 0))?;
         let gitops = Run::new("cp").arg("-r").arg(workspace().join("gitops"));
         gitops.arg(folder.join("gitops")).succeed()?;
         Ok(Self { folder, clusters })
@@ -80,6 +102,16 @@ impl Playbook {
     /// Names of the clusters: us, eu.
     pub fn clusters(&self) -> &[String; 2] {
         &self.clusters
+    }
+
+    /// The container of a region's LocalStack: 0 is us, 1 is eu.
+    pub fn server(&self, region: usize) -> String {
+        format!("atlas-localstack-{}", self.clusters[region])
+    }
+
+    /// A region's bucket.
+    pub fn bucket(&self, region: usize) -> String {
+        format!("audit-{}", self.clusters[region])
     }
 
     /// kubectl for a cluster, by the kubeconfig that the playbook wrote.
@@ -115,8 +147,22 @@ impl Playbook {
             .dir(&workspace().join("orchestration"))
             .limit(LIMIT)
             .env("ATLAS_STATE", self.state())
+            .env("ATLAS_SERVER_PER_REGION", "true")
             .env("ATLAS_KUBECTL", &Settings::get()?.kubectl))
     }
+}
+
+/// Mappings as blocks, a key a line, because scripts read the description too; all else as JSON, which YAML is as well.
+fn yaml(value: &Value, depth: usize) -> String {
+    let lines = value.as_object().into_iter().flatten().map(|(key, value)| {
+        let indent = "  ".repeat(depth);
+        match value {
+            Value::Object(_) => format!("{indent}{key}:\n{}", yaml(value, depth + 1)),
+            Value::String(text) => format!("{indent}{key}: {text}\n"),
+            other => format!("{indent}{key}: {other}\n"),
+        }
+    });
+    lines.collect()
 }
 
 /// The last part of what Ansible prints: `host : ok=3 changed=0 …`.

@@ -7,6 +7,7 @@ mod ansible;
 mod ansible_contract;
 mod ansible_faults;
 mod bridge;
+mod cloud;
 mod cluster;
 mod drift;
 mod examples;

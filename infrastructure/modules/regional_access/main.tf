@@ -2,7 +2,7 @@
 # and no more. Buckets and queues are the alias's; this module names them and makes none.
 
 terraform {
-  required_version = ">= 1.8"
+  required_version = ">= 1.9"
   required_providers {
     aws = {
       source  = "hashicorp/aws"

@@ -466,11 +466,7 @@ impl Resource<Configured> for Alias {
             match look(&scope, &asked).await {
                 Ok(observed) => Ok(state(&observed, &asked, &before)),
                 // A server that is down is the server's to repair; the alias is looked at after that.
-                Err(Error::Invalid(problems))
-                    if problems
-                        .iter()
-                        .all(|one| one.path == FieldPath::of("endpoint")) =>
-                {
+                Err(error) if alias::gives_no_answer(&error) => {
                     let mut unseen = before.clone();
                     let told = format!("{} gives no answer", asked.account.endpoint);
                     unseen.set("drift", Value::List(vec![Value::string(told)]));

@@ -8,7 +8,7 @@ mod plan;
 mod spec;
 
 pub use execute::{admit, apply, delete, remove_queue};
-pub use observe::{Observed, observe};
+pub use observe::{Observed, gives_no_answer, observe};
 pub use plan::{Plan, Step, plan};
 pub use spec::{
     BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, QueueSpec,

@@ -11,7 +11,8 @@ use super::desired::{
 use super::spec::{BucketSpec, QueueSpec, ReplicationSpec, Spec};
 use crate::aws::{Account, Aws, Bucket, Queue};
 use crate::context::Scope;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::path::FieldPath;
 
 /// An alias as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -65,6 +66,12 @@ pub async fn observe(
             })
         })
         .await
+}
+
+/// Whether looking failed because nothing answers at the endpoint, and for no other reason.
+pub fn gives_no_answer(error: &Error) -> bool {
+    let endpoint = FieldPath::of("endpoint");
+    matches!(error, Error::Invalid(problems) if problems.iter().all(|one| one.path == endpoint))
 }
 
 async fn transactions(aws: &Aws, name: Option<&str>) -> Result<Observed> {

@@ -1,0 +1,112 @@
+# shellcheck shell=bash
+# The world's cloud side by Terraform: infrastructure/cloud, which needs hashicorp/aws beside the provider of this
+# repository. Sourced after lib.sh and provider.sh.
+
+# ensure_aws_provider : puts hashicorp/aws into a folder that Terraform can install it from, and sets
+# ATLAS_TERRAFORM_MIRROR to it. It is taken from the mirror that this variable names, from a mirror in one of the
+# usual places, else from wherever this machine's own Terraform takes its providers. Fails where there is none.
+ensure_aws_provider() {
+  local version hosts=(registry.terraform.io registry.opentofu.org) host mirror folder
+  version=$(sed -n '/"hashicorp\/aws"/,/}/s/^ *version *= *"\(.*\)"/\1/p' "$ATLAS_ROOT/infrastructure/cloud/providers.tf")
+  if [[ $(basename "$ATLAS_TERRAFORM") == tofu* ]]; then hosts=(registry.opentofu.org registry.terraform.io); fi
+  folder=$ATLAS_CACHE/trees/aws-provider-${hosts[0]}-$(printf %s "$version" | sha256sum | cut -c1-16)
+  if [[ ! -d $folder/terraform/providers/${hosts[0]}/hashicorp/aws ]]; then
+    mkdir -p "$folder"
+    printf 'terraform {\n  required_providers {\n    aws = {\n      source  = "hashicorp/aws"\n      version = "%s"\n    }\n  }\n}\n' \
+      "$version" >"$folder/versions.tf"
+    mirror=
+    for host in "${hosts[@]}"; do
+      # A mirror holds the same files for either host.
+      [[ -n $mirror ]] || mirror=$(find_mirror "$host/hashicorp/aws")
+    done
+    if [[ -n $mirror ]]; then link_mirror "$mirror" "$folder/mirror/${hosts[0]}/hashicorp/aws"; fi
+    # In a condition, where bash goes on after failures: its last command is the one that may fail.
+    step "get the provider hashicorp/aws $version" fetch_aws_provider "$folder" || return 1
+  fi
+  export ATLAS_TERRAFORM_MIRROR=$folder/terraform/providers
+}
+
+# find_mirror PROVIDER : the provider's folder in a filesystem mirror: Terraform's own usual places and those of
+# images that bring one along.
+find_mirror() {
+  local place
+  for place in ${ATLAS_TERRAFORM_MIRROR:+"$ATLAS_TERRAFORM_MIRROR"} "$HOME/.terraform.d/plugins" \
+    "${XDG_DATA_HOME:-$HOME/.local/share}/terraform/plugins" /usr/local/share/terraform/plugins \
+    /usr/share/terraform/plugins /opt/*; do
+    if [[ -d $place/$1 ]]; then
+      echo "$place/$1"
+      return
+    fi
+  done
+}
+
+# link_mirror FROM TO : the packages of one provider, under another host's name. Terraform follows links to
+# packages and not to folders above them.
+link_mirror() {
+  local version platform
+  mkdir -p "$2"
+  for version in "$1"/*; do
+    if [[ ! -d $version ]]; then
+      ln -sfn "$version" "$2/"
+      continue
+    fi
+    mkdir -p "$2/$(basename "$version")"
+    for platform in "$version"/*; do ln -sfn "$platform" "$2/$(basename "$version")/"; done
+  done
+}
+
+fetch_aws_provider() {
+  local words=()
+  if [[ -d $1/mirror ]]; then words=("-plugin-dir=$1/mirror"); fi
+  # One that does not exist is no one's wish.
+  if [[ ! -f ${TF_CLI_CONFIG_FILE:-} ]]; then unset TF_CLI_CONFIG_FILE; fi
+  TF_DATA_DIR=$1/terraform "$ATLAS_TERRAFORM" -chdir="$1" init -input=false -no-color "${words[@]}"
+}
+
+# with_aws FOLDER COMMAND... : Terraform in a folder of infrastructure that needs hashicorp/aws. What it installs is
+# kept beside the world's state. Go collects garbage less often: hashicorp/aws is started several times for one plan, and
+# spends a third of each start on that (measured).
+with_aws() {
+  local folder=$1
+  shift
+  TF_CLI_CONFIG_FILE=$ATLAS_STATE/cloud.rc TF_DATA_DIR=$ATLAS_STATE/terraform-$(basename "$folder") TF_IN_AUTOMATION=1 \
+    GOGC=${GOGC:-400} "$ATLAS_TERRAFORM" -chdir="$ATLAS_ROOT/infrastructure/$folder" "$@"
+}
+
+# init_with_aws FOLDER : makes it ready. Terraform takes this repository's provider from the build folder, and
+# hashicorp/aws from the mirror.
+init_with_aws() {
+  local host overrides='' running=''
+  for host in registry.terraform.io registry.opentofu.org; do
+    overrides+="    \"$host/atlas-world/atlas\" = \"$ATLAS_PROVIDER_DIR\""$'\n'
+    # `init` looks for overridden providers too, but not for those that are said to run already. None does.
+    running+="${running:+,}\"$host/atlas-world/atlas\":{\"Protocol\":\"grpc\",\"ProtocolVersion\":6,\"Pid\":1,\"Test\":true,\"Addr\":{\"Network\":\"unix\",\"String\":\"/\"}}"
+  done
+  cat >"$ATLAS_STATE/cloud.rc" <<RC
+provider_installation {
+  dev_overrides {
+$overrides  }
+  filesystem_mirror {
+    path = "$ATLAS_TERRAFORM_MIRROR"
+  }
+}
+RC
+  TF_REATTACH_PROVIDERS="{$running}" with_aws "$1" init -input=false -no-color
+}
+
+# cloud_apply : servers that are known and do not run are started first, because hashicorp/aws cannot look at roles
+# on a server that does not answer.
+cloud_apply() {
+  local server words=(-input=false -auto-approve "-state=$ATLAS_STATE/cloud.tfstate" -var "world=$ATLAS_WORLD"
+    -var "server_per_region=${ATLAS_SERVER_PER_REGION:-false}")
+  if [[ -s $ATLAS_STATE/cloud.tfstate ]]; then
+    for server in $(world_names server); do
+      grep -q "\"name\": \"$server\"" "$ATLAS_STATE/cloud.tfstate" || continue
+      if [[ $(docker container inspect --format '{{.State.Running}}' "atlas-localstack-$server" 2>/dev/null) != true ]]; then
+        step "start LocalStack" with_aws cloud apply "${words[@]}" -target=atlas_localstack.us -target=atlas_localstack.eu
+        break
+      fi
+    done
+  fi
+  with_aws cloud apply "${words[@]}"
+}
