@@ -1,0 +1,319 @@
+//! Clusters of real processes on loopback, in a folder of their own.
+
+#![allow(dead_code)] // each suite uses what it needs
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::{Client, NoTls};
+
+/// The interval of Raft's ticks in tests: ten times as fast as the vendor's.
+pub(crate) const TICK: &str = "50ms";
+
+/// The double's command line.
+pub(crate) fn cockroach(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cockroach-double"))
+        .args(args)
+        .output()
+        .unwrap()
+}
+
+/// What a command printed, both ways.
+pub(crate) fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+}
+
+/// Waits until something holds.
+pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !holds() {
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "not within 20 s: {what}"
+        );
+        std::thread::sleep(Duration::from_millis(25));
+    }
+}
+
+/// A node.
+pub(crate) struct Node {
+    pub(crate) locality: String,
+    pub(crate) rpc: u16,
+    pub(crate) http: u16,
+    pub(crate) folder: PathBuf,
+    process: Option<Child>,
+}
+
+/// Some of them.
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) certs: Option<PathBuf>,
+    pub(crate) extra: Vec<String>,
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        for node in &mut self.nodes {
+            node.kill();
+        }
+    }
+}
+
+impl Node {
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// SIGTERM, and how the process ended.
+    pub(crate) fn terminate(&mut self) -> i32 {
+        let mut process = self.process.take().unwrap();
+        let id = process.id().to_string();
+        assert!(Command::new("kill").arg(&id).status().unwrap().success());
+        process.wait().unwrap().code().unwrap()
+    }
+
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.rpc)
+    }
+
+    /// What the node has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.with_extension("err")).unwrap_or_default()
+    }
+
+    /// An answer over HTTP: its status and body.
+    pub(crate) fn http(&self, path: &str) -> (u16, String) {
+        http(self.http, "GET", path)
+    }
+
+    pub(crate) fn ready(&self) -> bool {
+        self.http("/health?ready=1").0 == 200
+    }
+}
+
+/// Sends a request without a body.
+pub(crate) fn http(port: u16, method: &str, path: &str) -> (u16, String) {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return (0, String::new());
+    };
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: node\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    let status = answer
+        .split(' ')
+        .nth(1)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(0);
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned())
+        .unwrap_or_default();
+    (status, body)
+}
+
+impl Cluster {
+    /// Nodes in these localities, started, but not initialised.
+    pub(crate) fn start(localities: &[&str]) -> Self {
+        Self::start_with(localities, None, &[])
+    }
+
+    pub(crate) fn start_with(localities: &[&str], certs: Option<PathBuf>, extra: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let extra = extra.iter().map(|flag| (*flag).to_owned()).collect();
+        let mut cluster = Self {
+            folder,
+            nodes: Vec::new(),
+            certs,
+            extra,
+        };
+        for locality in localities {
+            cluster.prepare(locality);
+        }
+        for n in 0..cluster.nodes.len() {
+            cluster.run(n);
+        }
+        cluster
+    }
+
+    /// The same, initialised, and every node ready.
+    pub(crate) fn ready(localities: &[&str]) -> Self {
+        let cluster = Self::start(localities);
+        let output = cluster.command(0, &["init"]);
+        assert!(output.status.success(), "{}", said(&output));
+        cluster.all_ready();
+        cluster
+    }
+
+    pub(crate) fn all_ready(&self) {
+        for node in &self.nodes {
+            wait("every node is ready", || node.ready());
+        }
+        self.replicated(self.nodes.len().min(3));
+    }
+
+    /// Waits until so many nodes vote.
+    pub(crate) fn replicated(&self, voters: usize) {
+        wait("voters are placed", || {
+            self.nodes
+                .iter()
+                .filter(|node| node.process.is_some())
+                .any(|node| {
+                    let output = cockroach(&[
+                        "sql",
+                        "--insecure",
+                        "--host",
+                        &node.address(),
+                        "-e",
+                        "SELECT voting_replicas FROM [SHOW CLUSTER RANGES]",
+                    ]);
+                    let text = said(&output);
+                    self.certs.is_some()
+                        || text
+                            .lines()
+                            .nth(1)
+                            .is_some_and(|line| line.split(',').count() >= voters)
+                })
+        });
+    }
+
+    /// A node that is not started yet.
+    pub(crate) fn prepare(&mut self, locality: &str) -> usize {
+        let n = self.nodes.len();
+        let folder = self.folder.path().join(format!("n{}", n + 1));
+        self.nodes.push(Node {
+            locality: locality.to_owned(),
+            rpc: free_port(),
+            http: free_port(),
+            folder,
+            process: None,
+        });
+        n
+    }
+
+    /// Starts a node, also again.
+    pub(crate) fn run(&mut self, n: usize) {
+        let join: Vec<String> = self.nodes.iter().take(3).map(Node::address).collect();
+        let security = match &self.certs {
+            Some(certs) => format!("--certs-dir={}", certs.display()),
+            None => "--insecure".to_owned(),
+        };
+        let node = &mut self.nodes[n];
+        let append = |extension: &str| {
+            std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(node.folder.with_extension(extension))
+                .unwrap()
+        };
+        let process = Command::new(env!("CARGO_BIN_EXE_cockroach-double"))
+            .arg("start")
+            .arg(security)
+            .arg(format!("--listen-addr=127.0.0.1:{}", node.rpc))
+            .arg(format!("--http-addr=127.0.0.1:{}", node.http))
+            .arg(format!("--store={}", node.folder.display()))
+            .arg(format!("--join={}", join.join(",")))
+            .arg(format!("--locality={}", node.locality))
+            .args(&self.extra)
+            .env("COCKROACH_RAFT_TICK_INTERVAL", TICK)
+            .stdout(Stdio::from(append("out")))
+            .stderr(Stdio::from(append("err")))
+            .spawn()
+            .unwrap();
+        node.process = Some(process);
+        let http = node.http;
+        wait("the node listens", || {
+            TcpStream::connect(("127.0.0.1", http)).is_ok()
+        });
+    }
+
+    /// A command that asks a node.
+    pub(crate) fn command(&self, n: usize, args: &[&str]) -> Output {
+        let host = format!("--host={}", self.nodes[n].address());
+        let security = match &self.certs {
+            Some(certs) => format!("--certs-dir={}", certs.display()),
+            None => "--insecure".to_owned(),
+        };
+        let mut all = args.to_vec();
+        all.extend([host.as_str(), security.as_str()]);
+        cockroach(&all)
+    }
+
+    /// A client of a node, as root.
+    pub(crate) async fn client(&self, n: usize) -> Client {
+        let url = format!(
+            "host=127.0.0.1 port={} user=root dbname=defaultdb connect_timeout=5",
+            self.nodes[n].rpc
+        );
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A value of `/_status/vars`.
+    pub(crate) fn metric(&self, n: usize, name: &str) -> Option<u64> {
+        let (_, text) = self.nodes[n].http("/_status/vars");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(&format!("{name}{{")))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// A CA and certificates of a node on loopback and of root.
+pub(crate) fn certificates(folder: &Path) -> PathBuf {
+    let certs = folder.join("certs");
+    let dir = format!("--certs-dir={}", certs.display());
+    let key = format!("--ca-key={}", folder.join("ca.key").display());
+    for args in [
+        vec!["cert", "create-ca", &dir, &key],
+        vec!["cert", "create-node", "localhost", "127.0.0.1", &dir, &key],
+        vec!["cert", "create-client", "root", &dir, &key],
+    ] {
+        let output = cockroach(&args);
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+    }
+    certs
+}
+
+/// The SQLSTATE and message of a statement that must fail.
+pub(crate) async fn refused(client: &Client, sql: &str) -> (String, String) {
+    match client.simple_query(sql).await {
+        Ok(_) => panic!("{sql} was accepted"),
+        Err(error) => {
+            let db = error
+                .as_db_error()
+                .unwrap_or_else(|| panic!("{sql}: {error}"));
+            (db.code().code().to_owned(), db.message().to_owned())
+        }
+    }
+}
+
+/// Whether a transaction has to be tried again.
+pub(crate) fn must_retry(error: &tokio_postgres::Error) -> bool {
+    error.code() == Some(&SqlState::T_R_SERIALIZATION_FAILURE)
+}
