@@ -56,11 +56,13 @@ link_mirror() {
 }
 
 fetch_aws_provider() {
-  local words=()
-  if [[ -d $1/mirror ]]; then words=("-plugin-dir=$1/mirror"); fi
+  local init=("$ATLAS_TERRAFORM" -chdir="$1" init -input=false -no-color)
+  export TF_DATA_DIR=$1/terraform
   # One that does not exist is no one's wish.
   if [[ ! -f ${TF_CLI_CONFIG_FILE:-} ]]; then unset TF_CLI_CONFIG_FILE; fi
-  TF_DATA_DIR=$1/terraform "$ATLAS_TERRAFORM" -chdir="$1" init -input=false -no-color "${words[@]}"
+  # A mirror may lack the version.
+  if [[ -d $1/mirror ]] && "${init[@]}" -plugin-dir="$1/mirror"; then return; fi
+  "${init[@]}"
 }
 
 # with_aws FOLDER COMMAND... : Terraform in a folder of infrastructure that needs hashicorp/aws. What it installs is

@@ -2,8 +2,9 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::time::Duration;
 
-use acceptance_tests::{Aws, Sandbox, Settings, Terraform};
+use acceptance_tests::{Aws, Run, Sandbox, Settings, Terraform, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -279,6 +280,19 @@ say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags'
     terraform.expect_changes()?.expect(SERVER, &["create"])?;
     terraform.repair()?;
 
+    // One that somebody made anew elsewhere is brought back, with its data.
+    remake_elsewhere(&platform, &sandbox)?;
+    let plan = terraform.plan_json()?;
+    plan.expect(SERVER, &["update"])?;
+    let mut changed = plan.changed(SERVER);
+    changed.retain(|path| path != "drift");
+    ensure!(
+        changed == ["network", "port"],
+        "the plan shows {changed:?}\n{plan}"
+    );
+    terraform.repair()?;
+    docker.run(&["network", "rm", &sandbox.name("elsewhere")])?;
+
     // So is one that is changed.
     platform.server = "environment = { ATLAS_TEST = \"1\" }\n  services = [\"s3\", \"sqs\", \"iam\", \"sts\", \"sns\"]".to_owned();
     platform.bucket.clear();
@@ -304,6 +318,48 @@ say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags'
     terraform.apply(&platform.hcl())?;
     terraform.destroy()?;
     Ok(())
+}
+
+/// The same server by hand, on another network and another port.
+fn remake_elsewhere(platform: &Platform, sandbox: &Sandbox) -> Result<()> {
+    let docker = sandbox.docker();
+    let container = platform.container();
+    let labels = docker.container(&container)?;
+    let labels = labels.at("/Config/Labels").and_then(|all| all.as_object());
+    let labels: Vec<String> = labels
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
+        .collect();
+    let elsewhere = sandbox.name("elsewhere");
+    docker.run(&[
+        "network",
+        "create",
+        "--subnet",
+        &sandbox.subnet(1),
+        &elsewhere,
+    ])?;
+    docker.run(&["rm", "--force", &container])?;
+    let (volume, port) = (
+        format!("{container}:/var/lib/localstack"),
+        format!("127.0.0.1:{}:4566", sandbox.port(1)?),
+    );
+    let mut words = vec![
+        "run",
+        "--detach",
+        "--name",
+        &container,
+        "--network",
+        &elsewhere,
+    ];
+    words.extend(["--volume", &volume, "--publish", &port]);
+    words.extend(["--env", "SERVICES=iam,s3,sqs,sts", "--env", "PERSISTENCE=1"]);
+    words.extend(["--env", "SQS_ENDPOINT_STRATEGY=dynamic"]);
+    for label in &labels {
+        words.extend(["--label", label]);
+    }
+    words.push(&Settings::get()?.localstack_image);
+    docker.run(&words).map(drop)
 }
 
 /// Every step is foretold by a check run, and has nothing to do a second time.
@@ -498,6 +554,59 @@ fn bad_servers_and_aliases_are_refused_at_the_line() -> Result<()> {
         terraform.addresses()?.is_empty(),
         "something is in the state"
     );
+    Ok(())
+}
+
+/// A server's own certificate is refused until the user names it, which they are told.
+#[test]
+fn an_endpoint_with_a_certificate_of_its_own_is_used_once_that_is_trusted() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let docker = sandbox.docker();
+    let (container, port) = (sandbox.name("tls"), sandbox.port(0)?);
+    let publish = format!("127.0.0.1:{port}:4566");
+    let image = &Settings::get()?.localstack_image;
+    docker.run(&[
+        "run",
+        "--detach",
+        "--name",
+        &container,
+        "--publish",
+        &publish,
+        "--env",
+        "SERVICES=s3,sqs,sts",
+        image,
+    ])?;
+    let certificate = sandbox.path("certificate.pem");
+    let found = eventually(Duration::from_secs(60), || {
+        docker.exec(
+            &container,
+            &[
+                "sh",
+                "-c",
+                "openssl s_client -connect 127.0.0.1:4566 </dev/null | openssl x509",
+            ],
+        )
+    })?;
+    std::fs::write(&certificate, found)?;
+
+    let config = alias(
+        &format!("https://localhost:{port}"),
+        "us-east-1",
+        "  bucket = { name = \"audit\" }",
+    );
+    terraform.expect_apply_error(&config)?.expect_at(
+        "endpoint",
+        &["certificate", "UnknownIssuer", "SSL_CERT_FILE"],
+    )?;
+    let trusting = |command: &str| -> Result<Run> {
+        Ok(terraform
+            .command(command)?
+            .env("SSL_CERT_FILE", &certificate))
+    };
+    trusting("apply")?.arg("-auto-approve").succeed()?;
+    let planned = trusting("plan")?.arg("-detailed-exitcode").succeed()?;
+    ensure!(planned.stdout.contains("No changes"), "{planned}");
     Ok(())
 }
 

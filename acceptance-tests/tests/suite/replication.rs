@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use acceptance_tests::{Docker, Region, Regions, Sandbox, Seen, eventually, outbox};
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_sqs::types::QueueAttributeName;
 
 /// Numbers that look random and are the same in every run.
 #[derive(Debug, Clone)]
@@ -121,7 +122,8 @@ fn compare(
     deleted: &BTreeSet<String>,
 ) -> Result<usize> {
     regions.runtime.block_on(async {
-        let ((us, us_count), (eu, eu_count)) = (regions.us.keys().await?, regions.eu.keys().await?);
+        let ((us, us_count), (eu, eu_count)) =
+            tokio::try_join!(regions.us.keys(), regions.eu.keys())?;
         ensure!(us == eu, "keys differ: {} and {}", us.len(), eu.len());
         let wanted: Vec<&String> = expected
             .keys()
@@ -134,7 +136,7 @@ fn compare(
             wanted.len()
         );
         for key in &us {
-            let (us, eu) = (regions.us.see(key).await?, regions.eu.see(key).await?);
+            let (us, eu) = tokio::try_join!(regions.us.see(key), regions.eu.see(key))?;
             ensure!(
                 us == eu,
                 "{key} differs: {:?} and {:?}",
@@ -419,6 +421,13 @@ fn what_is_no_event_ends_in_the_dead_letter_queue() -> Result<()> {
     let events = format!("{}-events", regions.us.bucket);
     regions.runtime.block_on(async {
         let url = regions.us.url(&events).await?;
+        // Twice instead of five times, between which a message is hidden for longer and longer.
+        let arn = format!("arn:aws:sqs:us-east-1:000000000000:{events}-dlq");
+        let redrive = format!(r#"{{"deadLetterTargetArn":"{arn}","maxReceiveCount":"2"}}"#);
+        let call = regions.us.sqs.set_queue_attributes().queue_url(&url);
+        call.attributes(QueueAttributeName::RedrivePolicy, redrive)
+            .send()
+            .await?;
         regions
             .us
             .sqs

@@ -299,7 +299,7 @@ impl Resource<Configured> for Alias {
              them and copies nothing: the replicator of `atlas_localstack` does.",
         )
         .attribute("region", Attribute::required(Type::String, "AWS's name of the region. Changing it makes another alias."))
-        .attribute("endpoint", Attribute::required(Type::String, "URL of the endpoint. Changed in place: the same server may have moved; on another one, everything is made there and the old is left as it is."))
+        .attribute("endpoint", Attribute::required(Type::String, "URL of the endpoint. Changed in place: the same server may have moved; on another one, everything is made there and the old is left as it is. A server with a certificate of its own, as LocalStack has one for `localhost`, is trusted where the environment variable `SSL_CERT_FILE` names a file with that certificate."))
         .attribute("access_key", Attribute::optional(Type::String, "Default: `AWS_ACCESS_KEY_ID`, then `test`.").sensitive())
         .attribute("secret_key", Attribute::optional(Type::String, "Default: `AWS_SECRET_ACCESS_KEY`, then `test`.").sensitive())
         .attribute("bucket", Attribute::required(Type::String, "The audit bucket.").nested(Nesting::Single, [

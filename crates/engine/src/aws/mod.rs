@@ -144,14 +144,15 @@ impl Aws {
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_)
         );
         if silent {
+            let why = reasons(&error);
             return Error::invalid(
                 FieldPath::of("endpoint"),
-                format!(
-                    "{} gives no answer that makes sense: {}.",
-                    self.endpoint,
-                    DisplayErrorContext(&error)
-                ),
-                "Check the URL, and that what should answer there runs.",
+                format!("{} gives no answer that makes sense: {why}.", self.endpoint),
+                if why.contains("certificate") {
+                    "Name a file with the certificate in SSL_CERT_FILE, and the server by a host that the certificate names."
+                } else {
+                    "Check the URL, and that what should answer there runs."
+                },
             );
         }
         let status = error.raw_response().map(|raw| raw.status().as_u16());
@@ -189,6 +190,20 @@ impl Aws {
             message,
         }
     }
+}
+
+/// An error and what caused it, in their own words.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(one) = cause {
+        let text = one.to_string();
+        if !told.ends_with(&text) {
+            told = format!("{told}: {text}");
+        }
+        cause = one.source();
+    }
+    told
 }
 
 fn is_about_credentials(code: &str) -> bool {
