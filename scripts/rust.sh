@@ -1,12 +1,25 @@
 # shellcheck shell=bash
 # This repository's own programs, for images, Terraform and Ansible. Sourced after lib.sh.
 
+# own_builds FOLDER : makes a folder of builds in the cache this checkout's own. Cargo compares times and not contents:
+# what another checkout built after a file here was changed would pass for up to date. What the workspace depends on stays.
+own_builds() {
+  local marker=$1/checkout name
+  mkdir -p "$1"
+  [[ ! -f $marker || $(<"$marker") != "$ATLAS_ROOT" ]] || return 0
+  while read -r name; do
+    find "$1" -type d -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
+  done < <(cd "$ATLAS_ROOT" && git ls-files -z '*Cargo.toml' | xargs -0 sed -n 's/^name = "\(.*\)"/\1/p')
+  echo "$ATLAS_ROOT" >"$marker"
+}
+
 # rust_program BINARY : prints the path of a program of this workspace, linked statically so that it runs on
 # any host and in any image of this architecture (glibc looks up names by files and DNS without a library).
 # All are built by one cargo run: what several need is compiled once, and with the same features.
 rust_program() {
   local target=$ATLAS_CACHE/rust triple
   triple=$(rustc -vV | awk '/^host:/ {print $2}')
+  own_builds "$target"
   (cd "$ATLAS_ROOT" && step "build the programs" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
     cargo build --release --locked --target "$triple" -p terraform-provider-atlas -p atlas-ansible \
     -p atlas-replicator -p node-supervisor -p loadbalancer-supervisor)

@@ -13,8 +13,9 @@ use crate::failure::{Failure, Result};
 /// How the names of FIFO queues end; SQS wants it in lower case.
 pub(crate) const FIFO: &str = ".fifo";
 
-/// How long a received message is hidden from others, in seconds; renewed while it is worked on.
-pub(crate) const HIDDEN: i32 = 60;
+/// How long a received message is hidden from others, in seconds; renewed while it is worked on. What a killed replicator
+/// held comes again after that.
+pub(crate) const HIDDEN: i32 = 30;
 /// A long poll, in seconds; no longer than a stop may take.
 const POLL: i32 = 4;
 
