@@ -49,7 +49,7 @@ cd "$ATLAS_ROOT"
 # Kept for the next checkout too: most of it is what the workspace depends on. Every version of that adds to it.
 CARGO_TARGET_DIR=$ATLAS_CACHE/tests
 export CARGO_TARGET_DIR CARGO_INCREMENTAL=0
-own_builds "$CARGO_TARGET_DIR"
+for folder in "$CARGO_TARGET_DIR" "$ATLAS_CACHE/peer"; do own_builds "$folder"; done
 if (($(du -sm "$CARGO_TARGET_DIR" | cut -f1) > 8000)); then
   rm -rf "$CARGO_TARGET_DIR"
   own_builds "$CARGO_TARGET_DIR"
