@@ -468,6 +468,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "ALTER DATABASE d DROP SECONDARY REGION [IF EXISTS]",
         "alter-database",
     ),
+    entry("statement", "ALTER DATABASE d OWNER TO u", "alter-database"),
     entry(
         "statement",
         "ALTER DATABASE d PLACEMENT {DEFAULT | RESTRICTED}",
@@ -549,10 +550,14 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("statement", "RELEASE [SAVEPOINT] s", "release-savepoint"),
     entry(
         "statement",
-        "SET v = …; SET [TIME ZONE | SESSION CHARACTERISTICS …]; RESET v",
+        "SET v = …; SET TIME ZONE UTC; SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE; RESET v; USE d; DISCARD ALL",
         "set-vars",
     ),
-    entry("statement", "SHOW v", "show-vars"),
+    entry(
+        "statement",
+        "SHOW v; SHOW ALL; SHOW TIME ZONE; SHOW TRANSACTION ISOLATION LEVEL",
+        "show-vars",
+    ),
     entry(
         "statement",
         "SET CLUSTER SETTING s = …; RESET CLUSTER SETTING s",
@@ -607,22 +612,22 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("view", "information_schema.columns", "information-schema"),
     entry(
         "function",
-        "version(), now(), current_timestamp, gen_random_uuid(), unique_rowid(), gateway_region(), current_user, current_database(), cluster_logical_timestamp()",
+        "version(), now(), current_timestamp, transaction_timestamp(), statement_timestamp(), clock_timestamp(), gen_random_uuid(), uuid_v4(), unique_rowid(), gateway_region(), current_user, session_user, current_database(), current_catalog, current_schema(), cluster_logical_timestamp()",
         "functions-and-operators",
     ),
     entry(
         "function",
-        "crdb_internal.cluster_id(), crdb_internal.node_id(), crdb_internal.node_executable_version(), crdb_internal.validate_multi_region_zone_configs()",
+        "crdb_internal.cluster_id(), crdb_internal.node_id(), crdb_internal.node_executable_version(), crdb_internal.executable_version(), crdb_internal.validate_multi_region_zone_configs()",
         "functions-and-operators",
     ),
     entry(
         "function",
-        "coalesce, nullif, abs, greatest, least, length, lower, upper, concat, round, mod, md5 is not",
+        "coalesce, ifnull, nullif, abs, greatest, least, length, char_length, lower, upper, concat, round, mod, generate_series",
         "functions-and-operators",
     ),
     entry(
         "function",
-        "count, sum, min, max, avg, bool_and, bool_or",
+        "count, sum, min, max, avg, bool_and, every, bool_or",
         "functions-and-operators",
     ),
     entry(

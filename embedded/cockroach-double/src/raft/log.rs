@@ -157,7 +157,7 @@ impl RaftLogStorage<Types> for Log {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<_> = entries.into_iter().collect();
-        tokio::task::block_in_place(|| self.insert(entries)).map_err(|e| writing(&e))?;
+        super::blocking(|| self.insert(entries)).map_err(|e| writing(&e))?;
         callback.log_io_completed(Ok(()));
         Ok(())
     }

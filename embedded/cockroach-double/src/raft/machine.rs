@@ -161,7 +161,7 @@ impl RaftSnapshotBuilder<Types> for Builder {
             meta: meta.clone(),
             state: Stored::from(&self.state),
         };
-        let bytes = tokio::task::block_in_place(|| -> std::io::Result<Vec<u8>> {
+        let bytes = super::blocking(|| -> std::io::Result<Vec<u8>> {
             let bytes = serde_json::to_vec(&found)?;
             save(&self.file, &bytes)?;
             Ok(bytes)

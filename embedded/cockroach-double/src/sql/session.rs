@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use sqlparser::ast;
+
 use super::exec::{Done, Exec, Relation};
 use super::parse::{Here, Show, Stmt};
 use super::txn::Txn;
@@ -871,9 +873,23 @@ fn is_local(stmt: &Stmt) -> bool {
     let Stmt::Query(query, shows) = stmt else {
         return matches!(stmt, Stmt::Show(Show::Locality));
     };
+    let ast::SetExpr::Select(select) = query.body.as_ref() else {
+        return false;
+    };
+    let gossip = |table: &ast::TableWithJoins| {
+        table.joins.is_empty()
+            && table
+                .to_string()
+                .to_lowercase()
+                .starts_with("crdb_internal.gossip_")
+    };
+    let from = select.from.len();
+    // A subquery has a FROM of its own.
     let text = query.to_string().to_lowercase();
-    let sources = text.matches(" from ").count() + text.matches(" join ").count();
-    shows.is_empty() && sources == text.matches(" from crdb_internal.gossip_").count()
+    shows.is_empty()
+        && from <= 1
+        && select.from.iter().all(gossip)
+        && text.matches(" from ").count() == from
 }
 
 fn is_data(stmt: &Stmt) -> bool {
