@@ -66,19 +66,25 @@ impl Playbook {
             Ok(region)
         };
         let argocd = json!([{"host_port": sandbox.port(0)?, "container_port": 30443}]);
-        let mut world = json!({
-            "world_regions": {"us-east": region(0, argocd)?, "eu-central": region(1, json!([]))?},
+        let mut shared = json!({
             "world_bridge": {"name": sandbox.name("world"), "subnet": sandbox.subnet(20)},
         });
         if has_cloud {
-            world["world_cloud"] = json!({
+            shared["world_cloud"] = json!({
                 "network": sandbox.name("cloud"),
                 "subnet": sandbox.subnet(21),
                 "queue": "transactions.fifo",
                 "noncurrent_days": 30,
             });
         }
-        fs::write(folder.join("world.yml"), yaml(&world, 0))?;
+        // Their order is the bridge's, and Terraform declares us first.
+        let regions = [
+            ("us-east", region(0, argocd)?),
+            ("eu-central", region(1, json!([]))?),
+        ];
+        let regions = regions.map(|(name, region)| format!("  {name}:\n{}", yaml(&region, 2)));
+        let world = format!("world_regions:\n{}{}", regions.concat(), yaml(&shared, 0));
+        fs::write(folder.join("world.yml"), world)?;
         let gitops = Run::new("cp").arg("-r").arg(workspace().join("gitops"));
         gitops.arg(folder.join("gitops")).succeed()?;
         Ok(Self { folder, clusters })
