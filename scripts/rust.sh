@@ -13,17 +13,26 @@ own_builds() {
   echo "$ATLAS_ROOT" >"$marker"
 }
 
-# rust_program BINARY : prints the path of a program of this workspace, linked statically so that it runs on
-# any host and in any image of this architecture (glibc looks up names by files and DNS without a library).
-# All are built by one cargo run: what several need is compiled once, and with the same features.
-rust_program() {
-  local target=$ATLAS_CACHE/rust triple
+# static_programs TEXT PACKAGE... : builds programs of this workspace, linked statically so that they run on any host
+# and in any image of this architecture (glibc looks up names by files and DNS without a library). Prints their folder.
+static_programs() {
+  local text=$1 target=$ATLAS_CACHE/rust triple package packages=()
+  shift
+  for package in "$@"; do packages+=(-p "$package"); done
   triple=$(rustc -vV | awk '/^host:/ {print $2}')
   own_builds "$target"
-  (cd "$ATLAS_ROOT" && step "build the programs" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
-    cargo build --release --locked --target "$triple" -p terraform-provider-atlas -p atlas-ansible \
-    -p atlas-replicator -p node-supervisor -p loadbalancer-supervisor)
-  echo "$target/$triple/release/$1"
+  (cd "$ATLAS_ROOT" && step "$text" env CARGO_TARGET_DIR="$target" RUSTFLAGS='-C target-feature=+crt-static' \
+    cargo build --release --locked --target "$triple" "${packages[@]}")
+  echo "$target/$triple/release"
+}
+
+# rust_program BINARY : prints the path of a program that ships. All of these are built by one cargo run: what several
+# need is compiled once, and with the same features.
+rust_program() {
+  local folder
+  folder=$(static_programs "build the programs" terraform-provider-atlas atlas-ansible atlas-replicator \
+    node-supervisor loadbalancer-supervisor)
+  echo "$folder/$1"
 }
 
 # put_program BINARY FILE : builds it and puts it there; by rename, because the one before may be running.

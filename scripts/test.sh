@@ -49,11 +49,9 @@ cd "$ATLAS_ROOT"
 # Kept for the next checkout too: most of it is what the workspace depends on. Every version of that adds to it.
 CARGO_TARGET_DIR=$ATLAS_CACHE/tests
 export CARGO_TARGET_DIR CARGO_INCREMENTAL=0
+mkdir -p "$CARGO_TARGET_DIR"
+if (($(du -sm "$CARGO_TARGET_DIR" | cut -f1) > 8000)); then rm -rf "$CARGO_TARGET_DIR"; fi
 for folder in "$CARGO_TARGET_DIR" "$ATLAS_CACHE/peer"; do own_builds "$folder"; done
-if (($(du -sm "$CARGO_TARGET_DIR" | cut -f1) > 8000)); then
-  rm -rf "$CARGO_TARGET_DIR"
-  own_builds "$CARGO_TARGET_DIR"
-fi
 if [[ ${1:-} != opentofu ]]; then
   cargo fmt --all --check
   step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings

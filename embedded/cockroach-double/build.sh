@@ -10,10 +10,7 @@ image=atlas/cockroach-double:v25.4
 # A shell and its usual tools are part of the contract: entry points and probes are scripts.
 debian=$(debian_tree cockroach-double ca-certificates curl hostname)
 # By a cargo run of its own: only tests want it, and what ships is not to wait for it.
-triple=$(rustc -vV | awk '/^host:/ {print $2}')
-(cd "$ATLAS_ROOT" && step "build the double of CockroachDB" env CARGO_TARGET_DIR="$ATLAS_CACHE/rust" \
-  RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target "$triple" -p cockroach-double)
-program=$ATLAS_CACHE/rust/$triple/release/cockroach-double
+program=$(static_programs "build the double of CockroachDB" cockroach-double)/cockroach-double
 inputs=$(inputs_hash "$debian" "$program" embedded/cockroach-double/build.sh embedded/cockroach-double/cockroach.sh)
 image_is "$image" "$inputs" && exit 0
 
