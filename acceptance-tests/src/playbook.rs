@@ -25,6 +25,7 @@ pub type Recap = BTreeMap<String, u64>;
 pub struct Playbook {
     folder: PathBuf,
     clusters: [String; 2],
+    server_ports: [u16; 2],
 }
 
 impl Playbook {
@@ -43,6 +44,7 @@ impl Playbook {
         let folder = sandbox.path("playbook");
         let clusters = [sandbox.name("us"), sandbox.name("eu")];
         fs::create_dir_all(folder.join("state"))?;
+        let server_ports = [sandbox.port(1)?, sandbox.port(3)?];
         let region = |n: usize, ports: Value| -> Result<Value> {
             let place = u8::try_from(n)?;
             let mut region = json!({
@@ -58,7 +60,7 @@ impl Playbook {
                 region["cloud"] = json!({
                     "region": (["us-east-1", "eu-central-1"][n]),
                     "server": clusters[n],
-                    "port": sandbox.port(1 + 2 * n)?,
+                    "port": server_ports[n],
                     "metrics_port": sandbox.port(2 + 2 * n)?,
                     "bucket": format!("audit-{}", clusters[n]),
                 });
@@ -87,7 +89,11 @@ impl Playbook {
         fs::write(folder.join("world.yml"), world)?;
         let gitops = Run::new("cp").arg("-r").arg(workspace().join("gitops"));
         gitops.arg(folder.join("gitops")).succeed()?;
-        Ok(Self { folder, clusters })
+        Ok(Self {
+            folder,
+            clusters,
+            server_ports,
+        })
     }
 
     /// The description of the world, which Terraform reads as well.
@@ -113,6 +119,11 @@ impl Playbook {
     /// The container of a region's LocalStack: 0 is us, 1 is eu.
     pub fn server(&self, region: usize) -> String {
         format!("atlas-localstack-{}", self.clusters[region])
+    }
+
+    /// The port on 127.0.0.1 that a region's LocalStack is published on.
+    pub fn server_port(&self, region: usize) -> u16 {
+        self.server_ports[region]
     }
 
     /// A region's bucket.

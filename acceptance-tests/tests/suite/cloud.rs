@@ -157,7 +157,7 @@ fn what_the_playbook_makes_is_carried_between_regions_and_is_terraforms_too() ->
              init_with_aws cloud >&2\n\
              with_aws cloud plan -input=false -no-color -out=planned -var \"world=$ATLAS_WORLD\" -var server_per_region=true >&2\n\
              with_aws cloud show -json planned",
-            imports(&world)?
+            imports(&world)
         ))?
         .succeed()?;
     let plan: serde_json::Value = serde_json::from_str(&planned.stdout)?;
@@ -190,18 +190,10 @@ fn what_the_playbook_makes_is_carried_between_regions_and_is_terraforms_too() ->
 }
 
 /// Blocks that import everything that Atlas owns.
-fn imports(world: &World) -> Result<String> {
-    let description = std::fs::read_to_string(world.playbook.world())?;
-    let ports: Vec<&str> = description
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("port: "))
-        .collect();
-    // Mappings are sorted by key: eu-central is first.
-    let [eu_port, us_port] = ports[..] else {
-        anyhow::bail!("{description}")
-    };
+fn imports(world: &World) -> String {
     let [us, eu] = world.playbook.clusters();
-    let alias = |region: &str, port: &str, place: usize| {
+    let alias = |region: &str, place: usize| {
+        let port = world.playbook.server_port(place);
         let bucket = world.playbook.bucket(place);
         format!("{region},http://127.0.0.1:{port},{bucket},transactions.fifo")
     };
@@ -220,18 +212,18 @@ fn imports(world: &World) -> Result<String> {
         (
             "module.us.atlas_localstack_alias.this",
             "",
-            alias("us-east-1", us_port, 0),
+            alias("us-east-1", 0),
         ),
         (
             "module.eu.atlas_localstack_alias.this",
             "",
-            alias("eu-central-1", eu_port, 1),
+            alias("eu-central-1", 1),
         ),
     ];
     let blocks = blocks.map(|(address, provider, id)| {
         format!("import {{\n  to = {address}\n  id = \"{id}\"{provider}\n}}\n")
     });
-    Ok(blocks.concat())
+    blocks.concat()
 }
 
 /// The roots' and modules' own tests. Those of `regional_access` make roles, on a server that only they have.
