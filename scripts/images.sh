@@ -19,6 +19,11 @@ registry_answers() {
   { timeout 30 docker pull "$published" 2>/dev/null || true; } | grep -q 'Pulling from'
 }
 
+build_images() {
+  local name
+  for name in "$@"; do "$ATLAS_ROOT/embedded/$name/build.sh"; done
+}
+
 choice=${ATLAS_IMAGES:-auto}
 if [[ $choice == auto && -f $ATLAS_STATE/images ]]; then
   # What worked once for this checkout is not tried anew every time.
@@ -44,10 +49,13 @@ case $choice in
     ;;
   embedded)
     install_packages debootstrap:debootstrap >&2
-    "$ATLAS_ROOT/embedded/node/build.sh"
-    "$ATLAS_ROOT/embedded/loadbalancer/build.sh"
-    "$ATLAS_ROOT/embedded/argocd/build.sh"
-    "$ATLAS_ROOT/embedded/localstack/build.sh"
+    # Two chains: unpacking and linking keep one processor busy, compiling takes what there is.
+    build_images loadbalancer localstack &
+    beside=$!
+    trap 'kill "$beside" 2>/dev/null || true' EXIT
+    build_images node argocd
+    wait "$beside"
+    trap - EXIT
     echo "ATLAS_NODE_IMAGE=atlas/node:v1.33.4"
     echo "ATLAS_LOADBALANCER_IMAGE=atlas/loadbalancer:1"
     echo "ATLAS_TOOLS_IMAGE=atlas/tools:1"

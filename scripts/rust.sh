@@ -6,11 +6,14 @@
 own_builds() {
   local marker=$1/checkout name
   mkdir -p "$1"
-  [[ ! -f $marker || $(<"$marker") != "$ATLAS_ROOT" ]] || return 0
-  while read -r name; do
-    find "$1" -type d -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
-  done < <(cd "$ATLAS_ROOT" && git ls-files -z '*Cargo.toml' | xargs -0 sed -n 's/^name = "\(.*\)"/\1/p')
-  echo "$ATLAS_ROOT" >"$marker"
+  (
+    flock 9
+    [[ ! -f $marker || $(<"$marker") != "$ATLAS_ROOT" ]] || return 0
+    while read -r name; do
+      find "$1" -type d -path "*/.fingerprint/$name-*" -prune -exec rm -rf {} +
+    done < <(cd "$ATLAS_ROOT" && git ls-files -z '*Cargo.toml' | xargs -0 sed -n 's/^name = "\(.*\)"/\1/p')
+    echo "$ATLAS_ROOT" >"$marker"
+  ) 9>"$1/lock"
 }
 
 # static_programs TEXT PACKAGE... : builds programs of this workspace, linked statically so that they run on any host

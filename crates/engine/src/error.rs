@@ -107,6 +107,30 @@ pub enum Error {
         hint: String,
     },
 
+    /// `CockroachDB` refused or failed an operation.
+    #[error("{operation} {object}: CockroachDB says: {message}{hint}")]
+    Cockroach {
+        /// What was attempted, for instance "add region".
+        operation: &'static str,
+        /// The object's name.
+        object: String,
+        /// Its SQLSTATE, or empty.
+        code: String,
+        /// Its own words.
+        message: String,
+        /// What to do about it, starting with ". ", or empty.
+        hint: String,
+    },
+
+    /// A certificate could not be read, made or written.
+    #[error("certificate {}: {reason}", .path.display())]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong, and what to do.
+        reason: String,
+    },
+
     /// Something that is to be removed holds what would be lost.
     #[error("{kind} {name} holds {what}, which would be lost. {remedy}")]
     NotEmpty {

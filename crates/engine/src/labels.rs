@@ -77,6 +77,18 @@ pub const ATLAS_LOCALSTACK_ROLE: &str = "k3d.x.atlas.localstack.role";
 /// On the server: the network that it was made for; it may be on others as well.
 pub const ATLAS_LOCALSTACK_NETWORK: &str = "k3d.x.atlas.localstack.network";
 
+/// On the containers and volumes of `CockroachDB` nodes: the cluster's name. They carry none of k3d's labels.
+pub const ATLAS_COCKROACHDB: &str = "k3d.x.atlas.cockroachdb";
+
+/// On the same: the region's name.
+pub const ATLAS_COCKROACHDB_REGION: &str = "k3d.x.atlas.cockroachdb.region";
+
+/// On the same: the node's number within its region, from 1.
+pub const ATLAS_COCKROACHDB_NODE: &str = "k3d.x.atlas.cockroachdb.node";
+
+/// On the containers: the network that the node was made for; it may be on others as well.
+pub const ATLAS_COCKROACHDB_NETWORK: &str = "k3d.x.atlas.cockroachdb.network";
+
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs

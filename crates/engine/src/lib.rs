@@ -17,7 +17,9 @@
 pub mod aws;
 pub mod bridge;
 pub mod cidr;
+pub mod cockroachdb;
 pub mod context;
+mod difference;
 pub mod docker;
 pub mod error;
 pub mod image;

@@ -12,8 +12,16 @@ const RESTARTS: u32 = 3;
 /// [`Error::NodeFailed`] with the last lines of the log where the container ends instead;
 /// [`Error::TimedOut`] with the same where the context's time is up.
 pub(crate) async fn wait(cx: &Context, line: &str, name: &str) -> Result<()> {
+    wait_for_any(cx, &[line], name).await
+}
+
+/// The same for any of several texts.
+///
+/// # Errors
+/// As [`wait`].
+pub(crate) async fn wait_for_any(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
     let waiting = format!("{name} becoming ready");
-    match cx.guard(&waiting, follow(cx, line, name)).await {
+    match cx.guard(&waiting, follow(cx, lines, name)).await {
         Err(Error::TimedOut {
             waiting_for, after, ..
         }) => {
@@ -31,12 +39,15 @@ pub(crate) async fn wait(cx: &Context, line: &str, name: &str) -> Result<()> {
     }
 }
 
-async fn follow(cx: &Context, line: &str, name: &str) -> Result<()> {
+async fn follow(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
     for _ in 0..=RESTARTS {
         let Some(node) = cx.docker.container(name).await? else {
             return Err(failed(cx, name, "was removed while it started".to_owned()).await);
         };
-        let seen = |text: &str| text.to_lowercase().contains(line);
+        let seen = |text: &str| {
+            let text = text.to_lowercase();
+            lines.iter().any(|line| text.contains(line))
+        };
         if cx
             .docker
             .follow_log(name, node.started_second(), seen)

@@ -11,8 +11,8 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
-    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder, StartContainerOptions,
-    StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
+    KillContainerOptionsBuilder, ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+    StartContainerOptions, StopContainerOptionsBuilder, WaitContainerOptionsBuilder,
 };
 use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
@@ -86,6 +86,8 @@ pub struct ContainerSpec {
     pub extra_hosts: Vec<String>,
     /// Memory limit in bytes.
     pub memory: Option<i64>,
+    /// Processor time in billionths of a processor.
+    pub nano_cpus: Option<i64>,
     /// In the shape that all of k3d's share: privileged, in the host's user namespace, with `/run` in memory.
     pub is_node: bool,
 }
@@ -132,6 +134,8 @@ pub struct Node {
     pub static_addresses: BTreeMap<String, Ipv4Addr>,
     /// Memory limit in bytes, 0 for none.
     pub memory: i64,
+    /// Processor time in billionths of a processor, 0 for no limit.
+    pub nano_cpus: i64,
     /// `host:address` lines.
     pub extra_hosts: Vec<String>,
 }
@@ -241,6 +245,25 @@ impl Docker {
         }
     }
 
+    /// Lets a paused container's processes run again.
+    pub async fn unpause_container(&self, name: &str) -> Result<()> {
+        self.api
+            .unpause_container(name)
+            .await
+            .map_err(|error| self.failed("unpause container", name, error))
+    }
+
+    /// Sends a signal, for instance `SIGHUP`, to a container's process.
+    pub async fn signal_container(&self, name: &str, signal: &str) -> Result<()> {
+        let options = KillContainerOptionsBuilder::default()
+            .signal(signal)
+            .build();
+        self.api
+            .kill_container(name, Some(options))
+            .await
+            .map_err(|error| self.failed("signal container", name, error))
+    }
+
     /// Removes a container with its anonymous volumes; one that is gone already is as good.
     pub async fn remove_container(&self, name: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::default()
@@ -346,6 +369,7 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
             }),
             extra_hosts: Some(spec.extra_hosts.clone()),
             memory: spec.memory,
+            nano_cpus: spec.nano_cpus,
             restart_policy: Some(RestartPolicy {
                 name: Some(RestartPolicyNameEnum::UNLESS_STOPPED),
                 maximum_retry_count: None,
@@ -450,6 +474,7 @@ impl Node {
             networks,
             static_addresses,
             memory: host.memory.unwrap_or(0),
+            nano_cpus: host.nano_cpus.unwrap_or(0),
             extra_hosts: host.extra_hosts.unwrap_or_default(),
         }
     }

@@ -65,6 +65,7 @@ pub(super) fn container(
         address,
         extra_hosts: host_alias(spec, node, facts),
         memory: (node.memory > 0).then_some(node.memory),
+        nano_cpus: None,
         is_node: true,
     }
 }

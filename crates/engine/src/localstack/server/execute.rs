@@ -282,6 +282,7 @@ fn server_container(spec: &Spec) -> ContainerSpec {
         address: spec.address,
         extra_hosts: Vec::new(),
         memory: None,
+        nano_cpus: None,
         is_node: false,
         name,
     }
@@ -314,6 +315,7 @@ fn replicator_container(spec: &Spec, one: &Replicator) -> ContainerSpec {
         address: None,
         extra_hosts: Vec::new(),
         memory: None,
+        nano_cpus: None,
         is_node: false,
     }
 }

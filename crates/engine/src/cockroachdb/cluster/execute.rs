@@ -1,0 +1,236 @@
+//! Initializes, changes and removes a cluster.
+
+use std::time::Duration;
+
+use super::observe::{Observed, SYSTEM, observe, tables};
+use super::plan::{Step, is_whole, plan};
+use super::spec::{LICENSE, Spec};
+use crate::cockroachdb::command::Shell;
+use crate::cockroachdb::topology::{Membership, View};
+use crate::cockroachdb::{certificates, names, region, turn};
+use crate::context::Context;
+use crate::error::{Error, Result, refuse};
+use crate::labels;
+
+/// How often nodes are asked whether they are all there; there is no stream of that.
+const AGAIN: Duration = Duration::from_millis(250);
+/// Seconds that a node gets to end when all data goes with it.
+const STOP: i32 = 5;
+
+/// Checks that the cluster can be made or changed. Changes nothing. Returns what there is.
+///
+/// # Errors
+/// [`Error::Invalid`]; [`Error::NotFound`] where it has no nodes here.
+pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
+    refuse(spec.problems())?;
+    let observed = observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await?;
+    if observed.containers.is_empty() {
+        return Err(Error::NotFound {
+            kind: "node of the CockroachDB cluster",
+            name: spec.name.clone(),
+            remedy: "Make its regions first; at least one of them in containers.".to_owned(),
+        });
+    }
+    Ok(observed)
+}
+
+/// Brings the cluster to what is wanted, and waits until all its nodes serve.
+///
+/// # Errors
+/// As [`admit`]; what the cluster says; [`Error::NodeFailed`] with a node's log where it ends;
+/// [`Error::TimedOut`] naming the nodes that are missing.
+pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let observed = admit(cx, spec).await?;
+    cx.guard("bringing up a cluster of CockroachDB", async {
+        let _turn = turn(cx, &spec.name).await?;
+        let first = plan(spec, &observed);
+        if first.steps.contains(&Step::Init) {
+            init(cx, spec).await?;
+        }
+        if first.steps.contains(&Step::WaitForNodes) {
+            cx.tell(&Step::WaitForNodes.summary(&spec.name));
+            wait(cx, spec).await?;
+        }
+        // Only one that serves tells its settings.
+        let now = observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await?;
+        let Some(shell) = &now.shell else {
+            return Ok(());
+        };
+        for step in plan(spec, &now).steps {
+            cx.tell(&step.summary(&spec.name));
+            carry_out(cx, spec, shell, &step).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await
+}
+
+/// Once for a cluster: where any node took part already, the others join it, and another `init` would make two clusters.
+async fn init(cx: &Context, spec: &Spec) -> Result<()> {
+    let label = format!("{}={}", labels::ATLAS_COCKROACHDB, spec.name);
+    let nodes = cx.docker.containers(&[label]).await?;
+    if let Some(node) = nodes.iter().find(|node| !node.state.running) {
+        return Err(Error::NodeFailed {
+            node: node.name.clone(),
+            reason: format!("is {} and may hold data of this cluster", node.state.status),
+            hint: ": start it before the others are initialized without it",
+            log: cx.docker.last_lines(&node.name).await,
+        });
+    }
+    for node in &nodes {
+        let shell = Shell::of(node);
+        if !matches!(shell.view(cx).await?, View::Uninitialized) {
+            // It serves, or it waits for others: either way it took part in a cluster.
+            return Ok(());
+        }
+    }
+    if let Some(node) = nodes.first() {
+        cx.tell(&Step::Init.summary(&spec.name));
+        Shell::of(node).init(cx).await?;
+    }
+    Ok(())
+}
+
+/// Waits until every container is a live member and every region has one.
+async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
+    let mut missing = Vec::new();
+    let waiting = async {
+        loop {
+            let label = format!("{}={}", labels::ATLAS_COCKROACHDB, spec.name);
+            let nodes = cx.docker.containers(&[label]).await?;
+            if let Some(node) = nodes.iter().find(|node| node.state.status == "exited") {
+                return Err(Error::node_failed(
+                    &node.name,
+                    format!("ended with exit code {}", node.state.exit_code),
+                    cx.docker.last_lines(&node.name).await,
+                ));
+            }
+            let (view, _) = region::ask(cx, nodes.iter()).await?;
+            let live = |name: &str| {
+                let address = format!("{name}:{}", names::SQL_PORT);
+                view.topology()
+                    .and_then(|topology| topology.at(&address))
+                    .is_some_and(|node| node.is_live || node.membership != Membership::Active)
+            };
+            missing = nodes
+                .iter()
+                .filter(|node| !live(&node.name))
+                .map(|node| node.name.clone())
+                .collect();
+            let whole = view
+                .topology()
+                .is_some_and(|topology| is_whole(spec, topology));
+            if missing.is_empty() && whole {
+                return Ok(());
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    match cx.guard("all nodes becoming live members", waiting).await {
+        Err(Error::TimedOut {
+            waiting_for, after, ..
+        }) => {
+            let mut log = format!("Missing: {}. ", missing.join(", "));
+            if let Some(name) = missing.first() {
+                let lines = cx.docker.last_lines(name).await;
+                log = format!("{log}The last log lines of {name}:\n{lines}\n");
+            }
+            Err(Error::TimedOut {
+                waiting_for,
+                after,
+                log,
+            })
+        }
+        other => other,
+    }
+}
+
+async fn carry_out(cx: &Context, spec: &Spec, shell: &Shell, step: &Step) -> Result<()> {
+    let statements: Vec<(&'static str, &str, String)> = match step {
+        Step::Init | Step::WaitForNodes => return Ok(()),
+        Step::SpreadSystemRanges(constraints) => SYSTEM
+            .iter()
+            .map(|target| {
+                let constraints = names::text(constraints);
+                let statement = format!(
+                    "ALTER {target} CONFIGURE ZONE USING num_replicas = 5, constraints = {constraints}"
+                );
+                ("configure the zone of", *target, statement)
+            })
+            .collect(),
+        Step::Set(name, value) => vec![(
+            "set cluster setting",
+            name,
+            format!("SET CLUSTER SETTING {name} = {}", names::text(value)),
+        )],
+        Step::Reset(name) => vec![(
+            "reset cluster setting",
+            name,
+            format!("RESET CLUSTER SETTING {name}"),
+        )],
+        Step::SetLicense => {
+            let key = names::text(spec.license.as_deref().unwrap_or_default());
+            let statement = format!("SET CLUSTER SETTING {LICENSE} = {key}");
+            vec![("set the licence of", spec.name.as_str(), statement)]
+        }
+        Step::ResetLicense => vec![(
+            "reset the licence of",
+            spec.name.as_str(),
+            format!("RESET CLUSTER SETTING {LICENSE}"),
+        )],
+    };
+    for (operation, object, statement) in statements {
+        shell.sql(cx, operation, object, &statement).await?;
+    }
+    Ok(())
+}
+
+/// Removes the cluster: all its containers and volumes here, of every region, and the authority in its folder.
+///
+/// # Errors
+/// [`Error::NotEmpty`] where it holds tables, or gives no answer, and `force` is not said.
+pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
+    let observed = observe(cx, &spec.name, []).await?;
+    let refusal = |what: String| Error::NotEmpty {
+        kind: "cluster of CockroachDB",
+        name: spec.name.clone(),
+        what,
+        remedy: "Drop them first, or set force_destroy.".to_owned(),
+    };
+    cx.guard("removing a cluster of CockroachDB", async {
+        let started = observed
+            .containers
+            .iter()
+            .any(|node| node.started_second() > 0);
+        match (&observed.view, &observed.shell) {
+            _ if force => {}
+            (View::Live(_), Some(shell)) => {
+                let tables = tables(cx, shell).await?;
+                if !tables.is_empty() {
+                    return Err(refusal(tables.join(", ")));
+                }
+            }
+            (View::Silent(_) | View::Absent, _) if started => {
+                return Err(refusal(
+                    "perhaps tables, which it does not tell as it gives no answer".to_owned(),
+                ));
+            }
+            _ => {}
+        }
+        cx.tell(&format!("remove all nodes of {}", spec.name));
+        let removals = observed.containers.iter().map(|node| async {
+            cx.docker.stop_container(&node.name, STOP).await?;
+            cx.docker.remove_container(&node.name).await
+        });
+        futures_util::future::try_join_all(removals).await?;
+        for volume in &observed.volumes {
+            cx.docker.remove_volume(volume).await?;
+        }
+        match &spec.certificates {
+            Some(folder) => certificates::remove(folder),
+            None => Ok(()),
+        }
+    })
+    .await
+}

@@ -1,0 +1,242 @@
+//! Reads a cluster back.
+
+use std::collections::BTreeMap;
+
+use super::spec::LICENSE;
+use crate::cockroachdb::command::{Shell, elements};
+use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
+use crate::cockroachdb::quorum::{Range, Report, report};
+use crate::cockroachdb::region;
+use crate::cockroachdb::topology::View;
+use crate::context::Context;
+use crate::docker::Node;
+use crate::error::Result;
+use crate::labels;
+
+/// Where system ranges are, by the words of `CONFIGURE ZONE`.
+pub(super) const SYSTEM: [&str; 5] = [
+    "DATABASE system",
+    "RANGE meta",
+    "RANGE liveness",
+    "RANGE system",
+    "RANGE timeseries",
+];
+
+/// A cluster as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What its nodes say.
+    pub view: View,
+    /// Its containers here, of all regions.
+    pub containers: Vec<Node>,
+    /// Names of its volumes here.
+    pub volumes: Vec<String>,
+    /// A node that answers for it.
+    pub shell: Option<Shell>,
+    /// Values of the settings that were asked for, as it tells them.
+    pub settings: BTreeMap<String, String>,
+    /// Whether it has a licence.
+    pub has_license: bool,
+    /// The licence, where it shows it.
+    pub(super) license: Option<String>,
+    /// Constraints of system ranges, by [`SYSTEM`].
+    pub(super) zones: BTreeMap<&'static str, String>,
+    /// Which failures it survives.
+    pub report: Report,
+}
+
+impl Observed {
+    /// Whether nothing of it is left here.
+    pub fn is_gone(&self) -> bool {
+        self.containers.is_empty() && self.volumes.is_empty()
+    }
+
+    /// Connection URLs for this machine, by region: of nodes with a published port. With TLS, a client adds its
+    /// certificate.
+    pub fn urls(&self) -> BTreeMap<String, Vec<String>> {
+        self.published(SQL_PORT, |node, port| {
+            let mode = if is_secure(node) {
+                "verify-full"
+            } else {
+                "disable"
+            };
+            format!("postgresql://127.0.0.1:{port}/defaultdb?sslmode={mode}")
+        })
+    }
+
+    /// URLs of the DB Console for this machine, by region.
+    pub fn consoles(&self) -> BTreeMap<String, Vec<String>> {
+        self.published(HTTP_PORT, |node, port| {
+            let scheme = if is_secure(node) { "https" } else { "http" };
+            format!("{scheme}://127.0.0.1:{port}")
+        })
+    }
+
+    fn published(
+        &self,
+        inside: u16,
+        url: impl Fn(&Node, u16) -> String,
+    ) -> BTreeMap<String, Vec<String>> {
+        let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for node in &self.containers {
+            let region = node.label(labels::ATLAS_COCKROACHDB_REGION);
+            let port = region::published(node, inside);
+            if let (Some(region), Some(port)) = (region, port) {
+                let urls = all.entry(region.to_owned()).or_default();
+                urls.push(url(node, port));
+            }
+        }
+        all
+    }
+}
+
+fn is_secure(node: &Node) -> bool {
+    !node.cmd.iter().any(|word| word == "--insecure")
+}
+
+/// The cluster of this name, with these settings.
+///
+/// # Errors
+/// What Docker says. A cluster that gives no answer is part of what is observed.
+pub async fn observe<'a>(
+    cx: &Context,
+    cluster: &str,
+    settings: impl IntoIterator<Item = &'a String>,
+) -> Result<Observed> {
+    let settings: Vec<&String> = settings.into_iter().collect();
+    cx.guard("reading a cluster of CockroachDB", async {
+        let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
+        let (containers, volumes) =
+            tokio::try_join!(cx.docker.containers(&label), cx.docker.volumes(&label))?;
+        let (view, shell) = region::ask(cx, containers.iter()).await?;
+        let mut observed = Observed {
+            view,
+            containers,
+            volumes,
+            shell,
+            ..Observed::default()
+        };
+        let (View::Live(topology), Some(shell)) = (&observed.view, &observed.shell) else {
+            return Ok(observed);
+        };
+        // Without a quorum there is no SQL: what the nodes say is all there is.
+        if !topology.members().any(|node| node.is_available) {
+            return Ok(observed);
+        }
+        let told = tokio::try_join!(
+            values(cx, shell, &settings),
+            zones(cx, shell),
+            ranges(cx, shell),
+        );
+        let (mut values, zones, ranges) = told?;
+        let license = values.remove(LICENSE).filter(|key| !key.is_empty());
+        observed.report = report(topology, &ranges);
+        observed.has_license = license.is_some();
+        observed.license = license;
+        observed.settings = values;
+        observed.zones = zones;
+        Ok(observed)
+    })
+    .await
+}
+
+async fn values(
+    cx: &Context,
+    shell: &Shell,
+    names: &[&String],
+) -> Result<BTreeMap<String, String>> {
+    let license = LICENSE.to_owned();
+    let mut found = BTreeMap::new();
+    for name in names.iter().copied().chain([&license]) {
+        let statement = format!("SHOW CLUSTER SETTING {name}");
+        let rows = shell
+            .sql(cx, "read cluster setting", name, &statement)
+            .await;
+        let rows = match rows {
+            // A setting that it does not know has no value; to set it tells more.
+            Err(crate::Error::Cockroach { .. }) => continue,
+            rows => rows?,
+        };
+        let cell = rows.first().and_then(|row| row.values().next());
+        found.insert(name.clone(), cell.cloned().unwrap_or_default());
+    }
+    Ok(found)
+}
+
+async fn zones(cx: &Context, shell: &Shell) -> Result<BTreeMap<&'static str, String>> {
+    let mut found = BTreeMap::new();
+    for target in SYSTEM {
+        let statement = format!("SHOW ZONE CONFIGURATION FROM {target}");
+        let rows = shell
+            .sql(cx, "read the zone of", target, &statement)
+            .await?;
+        let config = rows.first().and_then(|row| row.get("raw_config_sql"));
+        let constraints = config.map(|config| constraints(config)).unwrap_or_default();
+        found.insert(target, constraints);
+    }
+    Ok(found)
+}
+
+/// The constraints within a zone as `SHOW ZONE CONFIGURATION` prints it.
+fn constraints(config: &str) -> String {
+    let line = config
+        .lines()
+        .find_map(|line| line.trim().strip_prefix("constraints = "));
+    let value = line.unwrap_or_default().trim_end_matches(',');
+    value.trim_matches('\'').to_owned()
+}
+
+/// All ranges with those who vote on them.
+pub(in super::super) async fn ranges(cx: &Context, shell: &Shell) -> Result<Vec<Range>> {
+    let statement = "SELECT range_id, voting_replicas FROM [SHOW CLUSTER RANGES]";
+    let rows = shell
+        .sql(cx, "read the ranges of", "the cluster", statement)
+        .await?;
+    let ranges = rows.iter().map(|row| Range {
+        id: row
+            .get("range_id")
+            .and_then(|id| id.parse().ok())
+            .unwrap_or_default(),
+        voters: row
+            .get("voting_replicas")
+            .map(|cell| elements(cell))
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| id.parse().ok())
+            .collect(),
+    });
+    Ok(ranges.collect())
+}
+
+/// Tables of users, as `database.table`.
+pub(in super::super) async fn tables(cx: &Context, shell: &Shell) -> Result<Vec<String>> {
+    let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
+    let mut found = Vec::new();
+    for row in &databases {
+        let Some(database) = row.get("database_name").filter(|name| *name != "system") else {
+            continue;
+        };
+        let statement = format!("SHOW TABLES FROM {}", names::quoted(database));
+        for table in shell
+            .sql(cx, "list the tables of", database, &statement)
+            .await?
+        {
+            let name = table.get("table_name").cloned().unwrap_or_default();
+            found.push(format!("{database}.{name}"));
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn constraints_are_found_among_other_fields() {
+        let config = "ALTER DATABASE system CONFIGURE ZONE USING\n\trange_min_bytes = 134217728,\n\
+                      \tconstraints = '{+region=a: 2, +region=b: 1}',\n\tlease_preferences = '[]'";
+        assert_eq!(constraints(config), "{+region=a: 2, +region=b: 1}");
+        assert_eq!(constraints("num_replicas = 5"), "");
+    }
+}

@@ -1,0 +1,291 @@
+//! The command line of `CockroachDB`, run inside a node's container.
+//!
+//! Statements go to its standard input: a command line is for everybody on the machine to read.
+
+use std::collections::BTreeMap;
+
+use super::names::{CERTIFICATES, SQL_PORT};
+use super::topology::{self, Topology, View};
+use crate::context::Context;
+use crate::docker::{Node, Output};
+use crate::error::{Error, Result};
+use crate::labels;
+
+/// How long a node may take to tell its status. One without a quorum may never.
+const STATUS_TIMEOUT: &str = "--timeout=10s";
+
+/// A row of a table, by column.
+pub(super) type Row = BTreeMap<String, String>;
+
+/// A node that answers for its cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shell {
+    /// Its container.
+    pub container: String,
+    cluster: String,
+    secure: bool,
+}
+
+impl Shell {
+    /// Of a node's container.
+    pub(super) fn of(node: &Node) -> Self {
+        Self {
+            container: node.name.clone(),
+            cluster: node
+                .label(labels::ATLAS_COCKROACHDB)
+                .unwrap_or_default()
+                .to_owned(),
+            secure: !node.cmd.iter().any(|word| word == "--insecure"),
+        }
+    }
+
+    fn command(&self, words: &[&str]) -> Vec<String> {
+        let mut command = vec!["/cockroach/cockroach".to_owned()];
+        command.extend(words.iter().map(|&word| word.to_owned()));
+        command.push(format!("--host={}:{SQL_PORT}", self.container));
+        command.push(if self.secure {
+            format!("--certs-dir={CERTIFICATES}")
+        } else {
+            "--insecure".to_owned()
+        });
+        if words.first() != Some(&"sql") {
+            command.push(format!("--cluster-name={}", self.cluster));
+        }
+        command
+    }
+
+    async fn run(&self, cx: &Context, words: &[&str]) -> Result<Output> {
+        let command = self.command(words);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        cx.docker.exec_output(&self.container, &command).await
+    }
+
+    /// Makes one cluster of all nodes that wait for it; one that is made already is as good.
+    pub(super) async fn init(&self, cx: &Context) -> Result<()> {
+        let output = self.run(cx, &["init"]).await?;
+        if output.code == 0 || output.stderr.contains("already been initialized") {
+            return Ok(());
+        }
+        Err(refused("initialize cluster", &self.cluster, &output))
+    }
+
+    /// Tells all nodes, or that there are none yet.
+    pub(super) async fn view(&self, cx: &Context) -> Result<View> {
+        let words = ["node", "status", "--all", "--format=csv", STATUS_TIMEOUT];
+        let output = self.run(cx, &words).await?;
+        if output.code == 0 {
+            return topology::parse(&table(&output.stdout)?).map(View::Live);
+        }
+        // The gRPC server and the node word it differently.
+        let waiting = ["waiting for init", "waiting for cluster initialization"];
+        if waiting.iter().any(|words| output.stderr.contains(words)) {
+            return Ok(View::Uninitialized);
+        }
+        let (message, _, _) = complaint(&output);
+        Ok(View::Silent(message))
+    }
+
+    /// All nodes of a cluster that serves.
+    pub(super) async fn topology(&self, cx: &Context) -> Result<Topology> {
+        match self.view(cx).await? {
+            View::Live(topology) => Ok(topology),
+            View::Silent(message) => Err(Error::Cockroach {
+                operation: "read the nodes of cluster",
+                object: self.cluster.clone(),
+                code: String::new(),
+                message,
+                hint: format!(". `docker logs {}` says more", self.container),
+            }),
+            View::Absent | View::Uninitialized => Err(Error::Cockroach {
+                operation: "read the nodes of cluster",
+                object: self.cluster.clone(),
+                code: String::new(),
+                message: "it is not initialized".to_owned(),
+                hint: String::new(),
+            }),
+        }
+    }
+
+    /// Takes clients and leases from a node.
+    pub(super) async fn drain(&self, cx: &Context, id: u64) -> Result<()> {
+        let output = self.run(cx, &["node", "drain", &id.to_string()]).await?;
+        match output.code {
+            0 => Ok(()),
+            _ => Err(refused("drain node", &format!("n{id}"), &output)),
+        }
+    }
+
+    /// Moves all replicas away from these nodes, and takes them out of the cluster for good.
+    pub(super) async fn decommission(&self, cx: &Context, ids: &[u64]) -> Result<()> {
+        let ids: Vec<String> = ids.iter().map(u64::to_string).collect();
+        let mut words = vec!["node", "decommission", "--wait=all", "--format=csv"];
+        words.extend(ids.iter().map(String::as_str));
+        let output = self.run(cx, &words).await?;
+        if output.code == 0 {
+            return Ok(());
+        }
+        let mut error = refused(
+            "decommission node",
+            &format!("n{}", ids.join(", n")),
+            &output,
+        );
+        if let Error::Cockroach { hint, message, .. } = &mut error
+            && output.stderr.contains("blocking decommission")
+        {
+            let reasons: Vec<&str> = output
+                .stderr
+                .lines()
+                .filter(|line| line.contains("blocked with error"))
+                .take(2)
+                .collect();
+            *message = format!("{message} {}", reasons.join("; "));
+            ". The other nodes cannot take all replicas: add nodes elsewhere first, lower the survival goal of databases, \
+             or destroy the whole cluster"
+                .clone_into(hint);
+        }
+        Err(error)
+    }
+
+    /// Takes nodes back that were to leave.
+    pub(super) async fn recommission(&self, cx: &Context, id: u64) -> Result<()> {
+        let output = self
+            .run(cx, &["node", "recommission", &id.to_string()])
+            .await?;
+        match output.code {
+            0 => Ok(()),
+            _ => Err(refused("recommission node", &format!("n{id}"), &output)),
+        }
+    }
+
+    /// Runs one statement and returns its rows. `operation` and `object` name it in errors, in place of its text, which
+    /// may hold secrets.
+    pub(super) async fn sql(
+        &self,
+        cx: &Context,
+        operation: &'static str,
+        object: &str,
+        statement: &str,
+    ) -> Result<Vec<Row>> {
+        let command = self.command(&["sql", "--format=csv"]);
+        let command: Vec<&str> = command.iter().map(String::as_str).collect();
+        let statement = format!("{statement};\n");
+        let output = cx
+            .docker
+            .exec_with_input(&self.container, &command, &statement)
+            .await?;
+        if output.code != 0 {
+            return Err(refused(operation, object, &output));
+        }
+        table(&output.stdout)
+    }
+}
+
+/// Reads a table with a heading.
+fn table(text: &str) -> Result<Vec<Row>> {
+    let unexpected = |error: csv::Error| Error::Unexpected {
+        what: "a table of CockroachDB".to_owned(),
+        reason: error.to_string(),
+    };
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let columns = reader.headers().map_err(unexpected)?.clone();
+    let rows = reader.records().map(|record| {
+        let record = record.map_err(unexpected)?;
+        let cells = columns.iter().zip(&record);
+        Ok(cells
+            .map(|(column, cell)| (column.to_owned(), cell.to_owned()))
+            .collect())
+    });
+    rows.collect()
+}
+
+/// The elements of an array as a cell shows it: `{a,b}`.
+pub(super) fn elements(cell: &str) -> Vec<String> {
+    let inner = cell.trim().trim_start_matches('{').trim_end_matches('}');
+    inner
+        .split(',')
+        .map(|element| element.trim().trim_matches('"').to_owned())
+        .filter(|element| !element.is_empty())
+        .collect()
+}
+
+/// What the command line says went wrong: message, SQLSTATE and hint.
+fn complaint(output: &Output) -> (String, String, String) {
+    let text = if output.stderr.trim().is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    };
+    let part = |key: &str| {
+        text.lines()
+            .find_map(|line| line.strip_prefix(key))
+            .map(|rest| rest.trim().to_owned())
+    };
+    let message = part("ERROR:").unwrap_or_else(|| text.trim().to_owned());
+    (
+        message,
+        part("SQLSTATE:").unwrap_or_default(),
+        part("HINT:").unwrap_or_default(),
+    )
+}
+
+fn refused(operation: &'static str, object: &str, output: &Output) -> Error {
+    let (message, code, hint) = complaint(output);
+    Error::Cockroach {
+        operation,
+        object: object.to_owned(),
+        message: if message.is_empty() {
+            format!("nothing, and exit code {}", output.code)
+        } else if code.is_empty() {
+            message
+        } else {
+            format!("{message} (SQLSTATE {code})")
+        },
+        code,
+        hint: if hint.is_empty() {
+            hint
+        } else {
+            format!(". Hint: {hint}")
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_with_commas_stay_whole() {
+        let rows = table("database,regions\nbank,\"{us-east,witness}\"\n").unwrap();
+        assert_eq!(elements(&rows[0]["regions"]), ["us-east", "witness"]);
+        assert_eq!(table("CREATE DATABASE\n").unwrap(), Vec::<Row>::new());
+    }
+
+    #[test]
+    fn what_the_server_said_is_told_with_its_code_and_hint() {
+        let output = Output {
+            code: 1,
+            stdout: String::new(),
+            stderr: "ERROR: region \"x\" does not exist\nSQLSTATE: 42602\nHINT: valid regions: a, b\nFailed running \"sql\"\n"
+                .to_owned(),
+        };
+        assert_eq!(
+            refused("add region", "x", &output).to_string(),
+            "add region x: CockroachDB says: region \"x\" does not exist (SQLSTATE 42602). Hint: valid regions: a, b"
+        );
+    }
+
+    #[test]
+    fn statements_are_not_part_of_the_command_line() {
+        let shell = Shell {
+            container: "node".to_owned(),
+            cluster: "ledger".to_owned(),
+            secure: true,
+        };
+        assert_eq!(
+            shell.command(&["sql", "--format=csv"]).join(" "),
+            "/cockroach/cockroach sql --format=csv --host=node:26257 --certs-dir=/cockroach/cockroach-certs"
+        );
+    }
+}

@@ -1,0 +1,128 @@
+//! Reads a database back.
+
+use super::spec::{Placement, Shape, Survival};
+use crate::cockroachdb::command::{Row, Shell, elements};
+use crate::cockroachdb::topology::View;
+use crate::cockroachdb::{cluster, names};
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+/// A database as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// What its cluster says.
+    pub view: View,
+    /// A node that answers for it.
+    pub shell: Option<Shell>,
+    /// Whether it exists.
+    pub exists: bool,
+    /// Where it lives; `None` where it is no multi-region database.
+    pub shape: Option<Shape>,
+    /// Its owner.
+    pub owner: Option<String>,
+}
+
+/// The database of this name.
+///
+/// # Errors
+/// What Docker and the cluster say. A cluster that gives no answer is part of what is observed.
+pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed> {
+    let cluster = cluster::observe(cx, cluster, []).await?;
+    let mut observed = Observed {
+        view: cluster.view,
+        shell: cluster.shell,
+        ..Observed::default()
+    };
+    let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) else {
+        return Ok(observed);
+    };
+    cx.guard("reading a database of CockroachDB", async {
+        let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
+        let found = databases
+            .iter()
+            .find(|row| row.get("database_name").is_some_and(|found| found == name));
+        let Some(found) = found else {
+            return Ok(());
+        };
+        observed.exists = true;
+        observed.owner = cell(found, "owner");
+        let Some(primary) = cell(found, "primary_region") else {
+            return Ok(());
+        };
+        let statement = format!("SHOW CREATE DATABASE {}", names::quoted(name));
+        let created = shell.sql(cx, "read database", name, &statement).await?;
+        let restricted = created
+            .iter()
+            .flat_map(|row| row.values())
+            .any(|text| text.contains("PLACEMENT RESTRICTED"));
+        observed.shape = Some(Shape {
+            primary,
+            regions: elements(found.get("regions").map_or("", String::as_str))
+                .into_iter()
+                .collect(),
+            secondary: cell(found, "secondary_region"),
+            survival: match cell(found, "survival_goal").as_deref() {
+                Some("region") => Survival::Region,
+                _ => Survival::Zone,
+            },
+            placement: if restricted {
+                Placement::Restricted
+            } else {
+                Placement::Default
+            },
+        });
+        Ok(())
+    })
+    .await?;
+    Ok(observed)
+}
+
+/// A cell that has something in it.
+fn cell(row: &Row, column: &str) -> Option<String> {
+    let text = row.get(column)?;
+    (!text.is_empty() && text != "NULL").then(|| text.clone())
+}
+
+/// Names of the databases that place replicas in a region.
+pub(in super::super) async fn using(
+    cx: &Context,
+    shell: &Shell,
+    region: &str,
+) -> Result<Vec<String>> {
+    let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
+    let uses = |row: &&Row| {
+        let regions = row.get("regions").map_or("", String::as_str);
+        elements(regions).iter().any(|found| found == region)
+    };
+    Ok(databases
+        .iter()
+        .filter(uses)
+        .filter_map(|row| cell(row, "database_name"))
+        .collect())
+}
+
+/// Names of the regions that the cluster's nodes are in.
+pub(super) async fn regions(cx: &Context, shell: &Shell) -> Result<Vec<String>> {
+    let rows = shell
+        .sql(cx, "list", "regions", "SHOW REGIONS FROM CLUSTER")
+        .await?;
+    Ok(rows.iter().filter_map(|row| cell(row, "region")).collect())
+}
+
+/// The shell of a database whose cluster serves.
+pub(super) fn serving<'a>(observed: &'a Observed, cluster: &str) -> Result<&'a Shell> {
+    let reason = match (&observed.view, &observed.shell) {
+        (View::Live(_), Some(shell)) => return Ok(shell),
+        (View::Silent(reason), _) => reason.clone(),
+        (View::Uninitialized, _) => "its nodes wait to be initialized".to_owned(),
+        _ => "none of its nodes runs here".to_owned(),
+    };
+    Err(Error::Cockroach {
+        operation: "ask cluster",
+        object: cluster.to_owned(),
+        code: String::new(),
+        message: reason,
+        hint: ". Make the cluster first: an atlas_cockroachdb_cluster, or the module cockroachdb_cluster"
+            .to_owned(),
+    })
+}

@@ -1,0 +1,24 @@
+//! `CockroachDB`: regions of nodes, the cluster that they make, databases in it, and which failures it survives.
+//!
+//! Regions come first: their nodes start, and wait for one `init`. The cluster is what is done once for all of them:
+//! `init`, settings, where system ranges are. Databases come last. Every node is asked by the command line in its own
+//! image, inside its container, so that this works wherever the Docker daemon is.
+
+pub mod certificates;
+pub mod cluster;
+mod command;
+pub mod database;
+pub mod names;
+pub mod quorum;
+pub mod region;
+pub mod topology;
+
+use crate::context::Context;
+use crate::error::Result;
+use crate::lock::{self, Lock};
+
+/// Changes of one cluster take turns, across processes too: two regions that drain a node each at the same moment may
+/// take the quorum together.
+async fn turn(cx: &Context, cluster: &str) -> Result<Lock> {
+    lock::take(cx, &format!("cockroachdb-{cluster}")).await
+}

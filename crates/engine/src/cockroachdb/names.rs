@@ -1,0 +1,93 @@
+//! What things are called.
+
+use crate::error::Problem;
+use crate::path::FieldPath;
+
+/// Where a node listens for other nodes and for SQL.
+pub const SQL_PORT: u16 = 26257;
+/// Where a node serves the DB Console, health and metrics.
+pub const HTTP_PORT: u16 = 8080;
+/// Where a node's certificates are, in its container.
+pub(crate) const CERTIFICATES: &str = "/cockroach/cockroach-certs";
+/// Where a node's store is, in its container.
+pub(crate) const STORE: &str = "/cockroach/cockroach-data";
+
+/// A node's container, and its volume.
+pub fn node(cluster: &str, region: &str, number: u32) -> String {
+    format!("atlas-cockroachdb-{cluster}-{region}-{number}")
+}
+
+/// The address by which other nodes reach a node.
+pub fn address(cluster: &str, region: &str, number: u32) -> String {
+    format!("{}:{SQL_PORT}", node(cluster, region, number))
+}
+
+/// Where nodes look for their cluster: the first node of every region, then these addresses.
+///
+/// All nodes have the same list, whichever region they are in.
+pub fn join(cluster: &str, regions: &[String], more: &[String]) -> Vec<String> {
+    let first = regions.iter().map(|region| address(cluster, region, 1));
+    first.chain(more.iter().cloned()).collect()
+}
+
+/// What is wrong with the name of a cluster or a region: both are parts of host names, and a cluster's name is what
+/// `--cluster-name` takes.
+pub(crate) fn problem(name: &str, path: &FieldPath) -> Option<Problem> {
+    let good = (1..=24).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    (!good).then(|| {
+        Problem::new(
+            path.clone(),
+            format!("{name:?} cannot be part of a node's host name."),
+            "Use 1 to 24 small letters, digits and dashes; begin with a letter, end with a letter or digit.",
+        )
+    })
+}
+
+/// A name as SQL takes it, with quotes.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A text as SQL takes it.
+pub(crate) fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_nodes_look_in_every_region() {
+        let regions = ["us-east".to_owned(), "witness".to_owned()];
+        assert_eq!(
+            join("ledger", &regions, &["db.example:26257".to_owned()]),
+            [
+                "atlas-cockroachdb-ledger-us-east-1:26257",
+                "atlas-cockroachdb-ledger-witness-1:26257",
+                "db.example:26257"
+            ]
+        );
+    }
+
+    #[test]
+    fn names_that_are_no_host_names_are_refused() {
+        for good in ["a", "us-east", "dc1"] {
+            assert_eq!(problem(good, &FieldPath::of("name")), None, "{good}");
+        }
+        for bad in ["", "US", "1a", "a-", "a_b", &"a".repeat(25)] {
+            assert!(problem(bad, &FieldPath::of("name")).is_some(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn quotes_within_names_and_texts_are_doubled() {
+        assert_eq!(quoted("a\"b"), "\"a\"\"b\"");
+        assert_eq!(text("a'b"), "'a''b'");
+    }
+}

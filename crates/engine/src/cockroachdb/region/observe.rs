@@ -1,0 +1,224 @@
+//! Reads a region back from Docker and from its cluster.
+
+use std::collections::BTreeSet;
+
+use futures_util::future::try_join_all;
+
+use super::spec::{NodeSpec, Resources};
+use crate::cockroachdb::certificates::Certificate;
+use crate::cockroachdb::command::Shell;
+use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
+use crate::cockroachdb::topology::{self, View};
+use crate::context::Context;
+use crate::docker::{Node, PortKey};
+use crate::error::Result;
+use crate::labels;
+
+/// A region as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Observed {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The region's name.
+    pub region: String,
+    /// Its containers, by number.
+    pub members: Vec<Member>,
+    /// Numbers of the nodes whose volume is there.
+    pub volumes: BTreeSet<u32>,
+    /// What the whole cluster says.
+    pub view: View,
+    /// A node that answers for it, of whichever region.
+    pub shell: Option<Shell>,
+    /// Whether another region of this cluster has containers here.
+    pub has_neighbours: bool,
+    /// The certificate of a node in such a region.
+    pub neighbours_certificate: Option<Certificate>,
+}
+
+/// A node's container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// What it was made with.
+    pub found: NodeSpec,
+    /// The container.
+    pub container: Node,
+    /// Its certificate, where it has one that can be read.
+    pub certificate: Option<Certificate>,
+}
+
+impl Observed {
+    /// The container of this number.
+    pub fn member(&self, number: u32) -> Option<&Member> {
+        self.members.iter().find(|one| one.found.number == number)
+    }
+
+    /// Whether nothing of it is left here.
+    pub fn is_gone(&self) -> bool {
+        self.members.is_empty() && self.volumes.is_empty()
+    }
+
+    /// What the cluster says of this node.
+    pub fn status(&self, number: u32) -> Option<&topology::NodeStatus> {
+        let address = names::address(&self.cluster, &self.region, number);
+        self.view.topology()?.at(&address)
+    }
+}
+
+/// Clusters and regions that have containers here, as pairs.
+///
+/// # Errors
+/// What Docker says.
+pub async fn list(cx: &Context) -> Result<BTreeSet<(String, String)>> {
+    cx.guard("listing regions of CockroachDB", async {
+        let found = cx
+            .docker
+            .containers(&[labels::ATLAS_COCKROACHDB.to_owned()])
+            .await?;
+        let pairs = found.iter().filter_map(|node| {
+            let cluster = node.label(labels::ATLAS_COCKROACHDB)?;
+            let region = node.label(labels::ATLAS_COCKROACHDB_REGION)?;
+            Some((cluster.to_owned(), region.to_owned()))
+        });
+        Ok(pairs.collect())
+    })
+    .await
+}
+
+/// The region of this name.
+///
+/// # Errors
+/// What Docker says. A cluster that gives no answer is part of what is observed.
+pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observed> {
+    cx.guard("reading a region of CockroachDB", async {
+        let of_cluster = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
+        let of_region = format!("{}={region}", labels::ATLAS_COCKROACHDB_REGION);
+        let volume_labels = [of_cluster.clone(), of_region];
+        let (all, volumes) = tokio::try_join!(
+            cx.docker.containers(std::slice::from_ref(&of_cluster)),
+            cx.docker.volumes(&volume_labels),
+        )?;
+        let (own, others): (Vec<Node>, Vec<Node>) = all
+            .into_iter()
+            .partition(|node| node.label(labels::ATLAS_COCKROACHDB_REGION) == Some(region));
+        let prefix = names::node(cluster, region, 0);
+        let prefix = prefix.trim_end_matches('0');
+        let volumes = volumes
+            .iter()
+            .filter_map(|name| name.strip_prefix(prefix)?.parse().ok())
+            .collect();
+        let has_neighbours = !others.is_empty();
+        let secure = others.iter().find(|node| read(node).secure);
+        let neighbour = async {
+            match secure {
+                Some(node) => certificate(cx, &node.name).await,
+                None => Ok(None),
+            }
+        };
+        let members = try_join_all(own.iter().map(|node| member(cx, node)));
+        let asked = ask(cx, own.iter().chain(&others));
+        let (mut members, (view, shell), neighbours_certificate) =
+            tokio::try_join!(members, asked, neighbour)?;
+        members.sort_by_key(|member| member.found.number);
+        Ok(Observed {
+            cluster: cluster.to_owned(),
+            region: region.to_owned(),
+            members,
+            volumes,
+            view,
+            shell,
+            has_neighbours,
+            neighbours_certificate,
+        })
+    })
+    .await
+}
+
+/// Asks the running nodes for their cluster until one answers well: one that is cut off cannot speak for the others.
+pub(in super::super) async fn ask(
+    cx: &Context,
+    nodes: impl Iterator<Item = &Node>,
+) -> Result<(View, Option<Shell>)> {
+    let mut best = (View::Absent, None);
+    for node in nodes.filter(|node| node.state.running) {
+        let shell = Shell::of(node);
+        let view = match shell.view(cx).await {
+            Ok(view) => view,
+            // It ended in this moment.
+            Err(error) => View::Silent(error.to_string()),
+        };
+        match view {
+            View::Live(_) => return Ok((view, Some(shell))),
+            View::Uninitialized if !matches!(best.0, View::Uninitialized) => {
+                best = (view, Some(shell));
+            }
+            View::Silent(_) if matches!(best.0, View::Absent) => best = (view, Some(shell)),
+            _ => {}
+        }
+    }
+    Ok(best)
+}
+
+async fn member(cx: &Context, node: &Node) -> Result<Member> {
+    let found = read(node);
+    let certificate = if found.secure {
+        certificate(cx, &node.name).await?
+    } else {
+        None
+    };
+    Ok(Member {
+        found,
+        container: node.clone(),
+        certificate,
+    })
+}
+
+/// The certificate in a node's container.
+async fn certificate(cx: &Context, container: &str) -> Result<Option<Certificate>> {
+    let path = format!("{CERTIFICATES}/node.crt");
+    let pem = cx.docker.get_file(container, &path).await?;
+    Ok(pem.and_then(|pem| Certificate::parse(&pem)))
+}
+
+/// What a container was made with.
+fn read(node: &Node) -> NodeSpec {
+    let label = node.label(labels::ATLAS_COCKROACHDB_NETWORK);
+    let network = label
+        .filter(|network| node.networks.contains_key(*network))
+        .or_else(|| node.networks.keys().next().map(String::as_str))
+        .unwrap_or_default();
+    let flag = |name: &str| {
+        let prefix = format!("--{name}=");
+        let found = node.cmd.iter().find_map(|word| word.strip_prefix(&prefix));
+        found.map(str::to_owned)
+    };
+    let locality = topology::locality(&flag("locality").unwrap_or_default());
+    let zone = locality.into_iter().find(|(key, _)| key == "zone");
+    NodeSpec {
+        number: node
+            .label(labels::ATLAS_COCKROACHDB_NODE)
+            .and_then(|number| number.parse().ok())
+            .unwrap_or_default(),
+        image: node.image.clone(),
+        network: network.to_owned(),
+        zone: zone.map(|(_, value)| value),
+        address: node.static_addresses.get(network).copied(),
+        sql_port: published(node, SQL_PORT),
+        http_port: published(node, HTTP_PORT),
+        resources: Resources {
+            cache: flag("cache"),
+            max_sql_memory: flag("max-sql-memory"),
+            memory: (node.memory > 0).then_some(node.memory),
+            nano_cpus: (node.nano_cpus > 0).then_some(node.nano_cpus),
+        },
+        secure: flag("certs-dir").is_some(),
+    }
+}
+
+/// The host's port for a port of the container.
+pub(in super::super) fn published(node: &Node, port: u16) -> Option<u16> {
+    let key = PortKey {
+        port,
+        protocol: "tcp".to_owned(),
+    };
+    node.ports.get(&key)?.first()?.port
+}
