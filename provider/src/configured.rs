@@ -21,6 +21,7 @@ pub(crate) struct Configured {
     pub(crate) load_balancer_image: String,
     pub(crate) localstack_image: String,
     pub(crate) replicator_image: String,
+    pub(crate) cockroachdb_image: String,
     /// Whether the configuration says nothing of load balancers' images.
     pub(crate) load_balancer_image_is_default: bool,
 }
@@ -44,6 +45,7 @@ impl Configured {
             load_balancer_image: image("loadbalancer").unwrap_or_else(images::load_balancer),
             localstack_image: image("localstack").unwrap_or_else(images::localstack),
             replicator_image: image("replicator").unwrap_or_else(images::replicator),
+            cockroachdb_image: image("cockroachdb").unwrap_or_else(images::cockroachdb),
         }
     }
 
@@ -57,6 +59,7 @@ impl Configured {
             load_balancer_image: images::load_balancer(),
             localstack_image: images::localstack(),
             replicator_image: images::replicator(),
+            cockroachdb_image: images::cockroachdb(),
             load_balancer_image_is_default: true,
         }
     }

@@ -19,7 +19,7 @@ impl Provider for Atlas {
     fn schema(&self) -> Schema {
         Schema::new(
             "Builds simulated global platforms on one machine's Docker: k3d clusters, networks, \
-             bridges between clusters, and LocalStack in every region.",
+             bridges between clusters, LocalStack in every region, and CockroachDB across them.",
         )
         .attribute(
             "docker_host",
@@ -89,6 +89,14 @@ impl Provider for Atlas {
                              `atlas/replicator:1`.",
                         ),
                     ),
+                    (
+                        "cockroachdb",
+                        Attribute::optional(
+                            Type::String,
+                            "CockroachDB nodes. Default: `ATLAS_COCKROACHDB_IMAGE`, then \
+                             `docker.io/cockroachdb/cockroach:v25.4.11`.",
+                        ),
+                    ),
                 ],
             ),
         )
@@ -105,6 +113,9 @@ impl Provider for Atlas {
             Box::new(resources::bridge::Bridge),
             Box::new(resources::localstack::LocalStack),
             Box::new(resources::localstack_alias::Alias),
+            Box::new(resources::cockroachdb_region::Region),
+            Box::new(resources::cockroachdb_cluster::Cluster),
+            Box::new(resources::cockroachdb_database::Database),
         ]
     }
 
@@ -113,11 +124,15 @@ impl Provider for Atlas {
             Box::new(data_sources::cluster::Cluster),
             Box::new(data_sources::clusters::Clusters),
             Box::new(data_sources::docker::DockerDaemon),
+            Box::new(data_sources::cockroachdb_survival::Survival),
         ]
     }
 
     fn ephemeral_resources(&self) -> Vec<Box<dyn EphemeralResource<Configured>>> {
-        vec![Box::new(ephemeral::Kubeconfig)]
+        vec![
+            Box::new(ephemeral::Kubeconfig),
+            Box::new(ephemeral::Credentials),
+        ]
     }
 
     fn functions(&self) -> Vec<Box<dyn Function>> {

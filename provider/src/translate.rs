@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use atlas_engine::cockroachdb::topology::{NodeStatus, Topology};
 use atlas_engine::path::Segment;
 use atlas_engine::{Error, FieldPath, Problem, cidr};
 use ipnet::Ipv4Net;
-use tfplugin::{AttributePath, Diagnostics, Value};
+use tfplugin::{Attribute, AttributePath, Diagnostics, Nesting, Type, Value};
 
 /// An engine's error as Terraform shows it; `failed` completes it: "Cluster cannot be created".
 pub(crate) fn diagnostics(failed: &str, error: &Error) -> Diagnostics {
@@ -174,4 +175,47 @@ pub(crate) fn block<'a>(config: &'a Value, name: &str) -> &'a Value {
         Value::List(blocks) => blocks.first().unwrap_or(&Value::Null),
         other => other,
     }
+}
+
+/// A `CockroachDB` cluster's nodes as an attribute.
+pub(crate) fn cockroachdb_nodes_attribute() -> Attribute {
+    let text = |description: &str| Attribute::computed(Type::String, description);
+    Attribute::computed(Type::String, "The cluster's nodes, by id.").nested(
+        Nesting::List,
+        [
+            ("id", Attribute::computed(Type::Number, "The node's id.")),
+            ("address", text("Where other nodes reach it.")),
+            ("region", text("Its region.")),
+            ("zone", text("Its zone, where it has one.")),
+            ("build", text("Its version.")),
+            (
+                "live",
+                Attribute::computed(Type::Bool, "Whether its process is up."),
+            ),
+            (
+                "available",
+                Attribute::computed(Type::Bool, "Whether it can be part of a quorum."),
+            ),
+            ("membership", text("`active` or `decommissioning`.")),
+        ],
+    )
+}
+
+/// The nodes; empty where the cluster does not serve.
+pub(crate) fn cockroachdb_nodes(topology: Option<&Topology>) -> Value {
+    let node = |node: &NodeStatus| {
+        let membership = serde_json::to_value(node.membership).unwrap_or_default();
+        Value::object([
+            ("id", Value::int(i64::try_from(node.id).unwrap_or(i64::MAX))),
+            ("address", Value::string(&node.address)),
+            ("region", Value::optional(node.tier("region"))),
+            ("zone", Value::optional(node.tier("zone"))),
+            ("build", Value::string(&node.build)),
+            ("live", Value::Bool(node.is_live)),
+            ("available", Value::Bool(node.is_available)),
+            ("membership", Value::optional(membership.as_str())),
+        ])
+    };
+    let members = topology.into_iter().flat_map(Topology::members);
+    Value::List(members.map(node).collect())
 }

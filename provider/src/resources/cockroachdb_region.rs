@@ -1,0 +1,617 @@
+//! `atlas_cockroachdb_region`: a region's nodes.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use atlas_engine::cockroachdb::quorum;
+use atlas_engine::cockroachdb::region::{
+    self, DEFAULT_CERTIFICATE_DAYS, Observed, Placement, Resources, Spec, Step,
+};
+use atlas_engine::cockroachdb::{names, topology::View};
+use atlas_engine::{Error, FieldPath, Result, images, size};
+use tfplugin::{
+    Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
+    Schema, Type, Value,
+};
+
+use crate::configured::Configured;
+use crate::timeouts;
+use crate::translate::{
+    Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, texts,
+};
+
+/// The resource.
+pub(crate) struct Region;
+
+const PORTS: &str = "Give ports from 1 to 65535.";
+/// Known after every change only.
+const COMPUTED: [&str; 3] = ["containers", "volumes", "node_ids"];
+
+/// A list that hangs on something unknown is not checked yet.
+fn lists_are_known(value: &Value) -> bool {
+    [
+        "regions",
+        "join",
+        "zones",
+        "addresses",
+        "sql_ports",
+        "http_ports",
+        "host_names",
+    ]
+    .iter()
+    .all(|name| {
+        value.get(name).is_known() && value.get(name).elements().iter().all(Value::is_known)
+    })
+}
+
+fn numbers(value: &Value, name: &str, reader: &mut Reader) -> Vec<u16> {
+    let elements = value.get(name).elements().iter().enumerate();
+    elements
+        .filter_map(|(index, port)| reader.number(port, &FieldPath::of(name).index(index), PORTS))
+        .collect()
+}
+
+fn addresses(value: &Value, reader: &mut Reader) -> Vec<Ipv4Addr> {
+    let read = |(index, element): (usize, &Value)| {
+        let path = FieldPath::of("addresses").index(index);
+        let text = element.as_str()?;
+        let parsed = text.parse().ok();
+        if parsed.is_none() {
+            let message = format!("{text:?} is no IPv4 address.");
+            reader.refuse(&path, message, "Give one of the network.");
+        }
+        parsed
+    };
+    value
+        .get("addresses")
+        .elements()
+        .iter()
+        .enumerate()
+        .filter_map(read)
+        .collect()
+}
+
+/// `1.5` processors as Docker counts them.
+fn nano_cpus(value: &Value, reader: &mut Reader) -> Option<i64> {
+    let Value::Number(number) = value.get("cpus") else {
+        return None;
+    };
+    let billionths = number.as_f64().map(|cpus| (cpus * 1e9).round());
+    #[expect(clippy::cast_possible_truncation, reason = "a thousand processors fit")]
+    let found = billionths
+        .filter(|billionths| (1e7..=1e12).contains(billionths))
+        .map(|billionths| billionths as i64);
+    if found.is_none() {
+        let path = FieldPath::of("cpus");
+        reader.refuse(
+            &path,
+            format!("{number} is not possible."),
+            "Give 0.01 to 1000 processors.",
+        );
+    }
+    found
+}
+
+fn image(value: &Value, configured: &Configured) -> String {
+    match (value.get("image").as_str(), value.get("version").as_str()) {
+        (Some(image), _) => image.to_owned(),
+        (None, Some(version)) => images::with_version(&configured.cockroachdb_image, version),
+        (None, None) => configured.cockroachdb_image.clone(),
+    }
+}
+
+fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
+    if !lists_are_known(value) || value.get("certificates").is_unknown() {
+        return None;
+    }
+    let text = |name: &str| value.get(name).as_str().map(str::to_owned);
+    let placement = match value.get("placement").as_str() {
+        None | Some("docker") => Placement::Docker,
+        Some("external") => Placement::External,
+        Some(other) => {
+            let path = FieldPath::of("placement");
+            reader.refuse(
+                &path,
+                format!("{other:?} is no placement."),
+                "Give docker or external.",
+            );
+            return None;
+        }
+    };
+    let is_insecure = value.get("insecure").as_bool().unwrap_or(false);
+    if !is_insecure && text("certificates").is_none() {
+        let path = FieldPath::of("certificates");
+        reader.refuse(
+            &path,
+            "nodes need certificates, and no folder is named for them.",
+            "Name a folder that stays; or say insecure = true, for a cluster that lets everybody in.",
+        );
+    }
+    if is_insecure && text("certificates").is_some() {
+        let path = FieldPath::of("insecure");
+        reader.refuse(
+            &path,
+            "an insecure cluster has no certificates.",
+            "Leave out one of the two.",
+        );
+    }
+    let memory = text("memory").and_then(|memory| {
+        size::parse(&memory, &FieldPath::of("memory"))
+            .map_err(|problem| reader.problems.push(problem))
+            .ok()
+    });
+    let nodes = reader.number(value.get("nodes"), &FieldPath::of("nodes"), "Give 1 to 64.")?;
+    let days = match value.get("certificate_days") {
+        Value::Null | Value::Unknown => DEFAULT_CERTIFICATE_DAYS,
+        given => reader.number(given, &FieldPath::of("certificate_days"), "Give 1 to 3650.")?,
+    };
+    Some(Spec {
+        cluster: text("cluster")?,
+        name: text("name")?,
+        regions: texts(value.get("regions")),
+        join: texts(value.get("join")),
+        nodes,
+        placement,
+        image: image(value, configured),
+        network: match placement {
+            Placement::Docker => text("network").unwrap_or_default(),
+            Placement::External => String::new(),
+        },
+        zones: texts(value.get("zones")),
+        addresses: addresses(value, reader),
+        sql_ports: numbers(value, "sql_ports", reader),
+        http_ports: numbers(value, "http_ports", reader),
+        resources: Resources {
+            cache: text("cache"),
+            max_sql_memory: text("max_sql_memory"),
+            memory,
+            nano_cpus: nano_cpus(value, reader),
+        },
+        certificates: text("certificates")
+            .filter(|_| !is_insecure)
+            .map(PathBuf::from),
+        certificate_days: days,
+        host_names: texts(value.get("host_names")).into_iter().collect(),
+    })
+}
+
+fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
+    let mut reader = Reader::default();
+    match spec(value, configured, &mut reader) {
+        Some(found) if reader.problems.is_empty() => Ok(found),
+        _ => Err(Error::Invalid(reader.problems)),
+    }
+}
+
+/// By node as the containers say it; what the user left out stays out.
+fn lists(observed: &Observed, state: &mut Value) {
+    let list = |all: Vec<Option<Value>>, before: &Value| {
+        let found: Vec<Value> = all.into_iter().map_while(|one| one).collect();
+        match (found.is_empty(), before) {
+            (true, Value::List(_)) => Value::List(Vec::new()),
+            (true, _) => Value::Null,
+            _ => Value::List(found),
+        }
+    };
+    let each = |get: &dyn Fn(&region::NodeSpec) -> Option<Value>| -> Vec<Option<Value>> {
+        observed
+            .members
+            .iter()
+            .map(|member| get(&member.found))
+            .collect()
+    };
+    let sql = each(&|node| node.sql_port.map(Value::int));
+    let http = each(&|node| node.http_port.map(Value::int));
+    let addresses = each(&|node| {
+        node.address
+            .map(|address| Value::string(address.to_string()))
+    });
+    for (name, all) in [
+        ("sql_ports", sql),
+        ("http_ports", http),
+        ("addresses", addresses),
+    ] {
+        let found = list(all, state.get(name));
+        state.set(name, found);
+    }
+}
+
+/// The state of a region; null where nothing of it is there.
+fn state(observed: &Observed, before: &Value) -> Value {
+    let mut state = before.clone();
+    let external = before.get("placement").as_str() == Some("external");
+    if observed.is_gone() && !external {
+        return Value::Null;
+    }
+    let id = format!("{}/{}", observed.cluster, observed.region);
+    state.set("cluster", Value::string(&observed.cluster));
+    state.set("name", Value::string(&observed.region));
+    state.set("id", Value::string(id));
+    if let Some(first) = observed.members.first() {
+        let found = &first.found;
+        // One that differs from the others is what a plan has to mend.
+        let odd = observed.members.iter().find(|member| {
+            state
+                .get("image")
+                .as_str()
+                .is_some_and(|image| image != member.found.image)
+        });
+        let shown = odd.map_or(found, |odd| &odd.found);
+        state.set("image", Value::string(&shown.image));
+        state.set("network", Value::string(&found.network));
+        state.set("nodes", Value::int(observed.members.len() as i64));
+        state.set("insecure", Value::Bool(!found.secure));
+        let optional = [
+            ("cache", found.resources.cache.clone()),
+            ("max_sql_memory", found.resources.max_sql_memory.clone()),
+        ];
+        for (name, value) in optional {
+            state.set(name, Value::optional(value));
+        }
+        let same = state
+            .get("memory")
+            .as_str()
+            .and_then(|memory| size::parse(memory, &FieldPath::root()).ok())
+            == found.resources.memory;
+        if !same {
+            state.set(
+                "memory",
+                Value::optional(found.resources.memory.map(size::render)),
+            );
+        }
+        lists(observed, &mut state);
+    } else if external {
+        let live = observed.view.topology().map_or(0, |topology| {
+            topology
+                .in_region(&observed.region)
+                .filter(|node| node.is_live)
+                .count()
+        });
+        state.set("nodes", Value::int(live as i64));
+    }
+    let containers = observed
+        .members
+        .iter()
+        .map(|one| one.container.name.clone());
+    let containers: Vec<String> = containers.collect();
+    state.set("containers", list_of(&containers));
+    let volumes: Vec<String> = observed
+        .volumes
+        .iter()
+        .map(|number| names::node(&observed.cluster, &observed.region, *number))
+        .collect();
+    state.set("volumes", list_of(&volumes));
+    let ids = observed.view.topology().map(|topology| {
+        topology
+            .in_region(&observed.region)
+            .map(|node| Value::int(i64::try_from(node.id).unwrap_or(i64::MAX)))
+            .collect()
+    });
+    state.set("node_ids", Value::List(ids.unwrap_or_default()));
+    state
+}
+
+fn list_of(all: &[String]) -> Value {
+    Value::List(all.iter().map(Value::string).collect())
+}
+
+/// Steps that no attribute shows, for instance a stopped node or a certificate that is due.
+fn drift(spec: &Spec, observed: &Observed) -> Vec<String> {
+    let told = |step: &Step| !matches!(step, Step::RemakeNode(_) | Step::WaitForNodes(_));
+    region::plan(spec, observed, SystemTime::now())
+        .steps
+        .iter()
+        .filter(|step| told(step))
+        .map(|step| step.summary(&spec.cluster, &spec.name))
+        .collect()
+}
+
+#[async_trait]
+impl Resource<Configured> for Region {
+    fn name(&self) -> &'static str {
+        "atlas_cockroachdb_region"
+    }
+
+    fn schema(&self) -> Schema {
+        Schema::new(
+            "The nodes of one region of a CockroachDB cluster, in containers or elsewhere. New nodes start and wait for the \
+             cluster's `init`, which an `atlas_cockroachdb_cluster` does; in a cluster that serves they join at once. Nodes \
+             that are taken away are drained and decommissioned first. What needs another container (a version, a port) is \
+             changed node by node: drained, made anew on its volume, and the next only when all ranges are replicated. \
+             Give a region `lifecycle { create_before_destroy = true }` where databases drop it in the same apply as it \
+             goes: Terraform else removes the region first, which is refused.",
+        )
+        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 small letters, digits and dashes. Changing it makes another region."))
+        .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`. Changing it makes another region."))
+        .attribute("regions", Attribute::required(Type::list(Type::String), "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. A change concerns only nodes that are made after it."))
+        .attribute("join", Attribute::optional(Type::list(Type::String), "More addresses (`host:port`) at which nodes look for their cluster, for instance of nodes that run elsewhere."))
+        .attribute("nodes", Attribute::required(Type::Number, "How many nodes there are, 1 to 64. The last ones are added and removed."))
+        .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; Atlas waits until so many are live. Changing it makes another region."))
+        .attribute("version", Attribute::optional(Type::String, "The tag of the default image, for instance `v25.4.11`. A change is a rolling upgrade."))
+        .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
+        .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`."))
+        .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
+        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: Docker's choice."))
+        .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))
+        .attribute("http_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for the DB Console, health and metrics, by node. Default: none."))
+        .attribute("cache", Attribute::optional(Type::String, "`--cache`, for instance `128MiB` or `.25`."))
+        .attribute("max_sql_memory", Attribute::optional(Type::String, "`--max-sql-memory`."))
+        .attribute("memory", Attribute::optional(Type::String, "Memory limit of a node's container, for instance `2g`."))
+        .attribute("cpus", Attribute::optional(Type::Number, "Processors of a node's container, for instance `1.5`."))
+        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Needed unless `insecure`."))
+        .attribute("certificate_days", Attribute::optional(Type::Number, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Default: 365."))
+        .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses that nodes' certificates are good for."))
+        .attribute("insecure", Attribute::optional_computed(Type::Bool, "Whether nodes speak without TLS and let everybody in, as root too. Changing it makes another region. Default: false."))
+        .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
+        .attribute("containers", Attribute::computed(Type::list(Type::String), "The nodes' containers."))
+        .attribute("volumes", Attribute::computed(Type::list(Type::String), "The volumes with their stores. They outlive the containers."))
+        .attribute("node_ids", Attribute::computed(Type::list(Type::Number), "Ids of the region's nodes in the cluster; empty before its `init`."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a stopped node. Empty after every apply."))
+        .single("timeouts", timeouts::block())
+    }
+
+    async fn validate(&self, config: &Value) -> Diagnostics {
+        let configured = Configured::unconnected();
+        let mut reader = Reader::default();
+        let mut problems = timeouts::problems(config);
+        if config.get("image").as_str().is_some() && config.get("version").as_str().is_some() {
+            let path = FieldPath::of("version");
+            reader.refuse(
+                &path,
+                "the image has a version of its own.",
+                "Give one of the two.",
+            );
+        }
+        if let Some(spec) = spec(config, &configured, &mut reader) {
+            let known = |name: &str| config.get(name).is_known();
+            problems.extend(spec.problems().into_iter().filter(|problem| {
+                let field = problem.path.to_string();
+                known(field.split(['.', '[']).next().unwrap_or_default())
+            }));
+        }
+        problems.extend(reader.problems);
+        let mut found = Diagnostics::new();
+        push_at_attributes(&mut found, &problems);
+        found
+    }
+
+    async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
+        let configured = &operation.data;
+        let (config, prior) = (&request.config, &request.prior);
+        let mut state = request.proposed;
+        if config.get("image").is_null() {
+            let image = if config.get("version").is_unknown() {
+                Value::Unknown
+            } else {
+                Value::string(image(config, configured))
+            };
+            state.set("image", image);
+        }
+        if config.get("insecure").is_null() {
+            state.set("insecure", Value::Bool(false));
+        }
+        let id = match (config.get("cluster").as_str(), config.get("name").as_str()) {
+            (Some(cluster), Some(name)) => Value::string(format!("{cluster}/{name}")),
+            _ => Value::Unknown,
+        };
+        state.set("id", id);
+        state.set("drift", Value::List(Vec::new()));
+        let mut found = Diagnostics::new();
+        let mut requires_replace = Vec::new();
+        let mut changes = prior.is_null() || prior.get("drift") != state.get("drift");
+        if !prior.is_null() {
+            for name in ["cluster", "name", "placement"] {
+                if state.get(name) != prior.get(name) {
+                    requires_replace.push(AttributePath::of(name));
+                }
+            }
+            let mut reader = Reader::default();
+            let specs = (
+                spec(&state, configured, &mut reader),
+                spec(prior, configured, &mut reader),
+            );
+            if let (Some(asked), Some(before)) = specs {
+                let differences = region::differences(&asked, &before);
+                changes |= !differences.is_empty() || asked.host_names != before.host_names;
+                for one in differences.iter().filter(|one| one.replaces) {
+                    requires_replace.push(AttributePath::of(&one.field));
+                }
+                if asked.nodes < before.nodes {
+                    warn(operation, &asked, asked.nodes, &mut found).await;
+                }
+            } else {
+                changes = true;
+            }
+            changes |= !requires_replace.is_empty();
+        }
+        if changes {
+            for name in COMPUTED {
+                state.set(name, Value::Unknown);
+            }
+        }
+        Planned {
+            state,
+            requires_replace,
+            diagnostics: found,
+        }
+    }
+
+    async fn create(
+        &self,
+        operation: &Operation<Configured>,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
+        let look = async {
+            let spec = specify(&planned, &operation.data)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            let whole = region::admit_new(&cx, &spec).await?;
+            Ok((cx, spec, whole))
+        };
+        let (cx, spec, whole) = match look.await {
+            Ok(looked) => looked,
+            Err(error) => {
+                return Outcome {
+                    state: Value::Null,
+                    diagnostics: diagnostics("The region cannot be created", &error),
+                };
+            }
+        };
+        let mut found = Diagnostics::new();
+        if whole {
+            found = taken_over("region", planned.get("id"));
+        }
+        let state = match region::apply(&cx, &spec).await {
+            Ok(observed) => self::state(&observed, &planned),
+            Err(error) => {
+                found.extend(diagnostics("The region could not be created", &error));
+                match error {
+                    Error::ImageMissing { .. } | Error::Invalid(_) => Value::Null,
+                    _ => half_made(planned),
+                }
+            }
+        };
+        Outcome {
+            state,
+            diagnostics: found,
+        }
+    }
+
+    async fn read(
+        &self,
+        operation: &Operation<Configured>,
+        before: Value,
+    ) -> Result<Value, Diagnostics> {
+        let names = (before.get("cluster").as_str(), before.get("name").as_str());
+        let (Some(cluster), Some(name)) = names else {
+            return Ok(Value::Null);
+        };
+        if !operation.data.is_decided() {
+            return Ok(before);
+        }
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
+            let observed = region::observe(&cx, cluster, name).await?;
+            let mut state = state(&observed, &before);
+            if !state.is_null() {
+                let mut reader = Reader::default();
+                let declared = spec(&before, &operation.data, &mut reader);
+                let drift = declared.map(|declared| drift(&declared, &observed));
+                let drift = drift.unwrap_or_default();
+                state.set("drift", list_of(&drift));
+            }
+            Ok(state)
+        };
+        work.await
+            .map_err(|error: Error| diagnostics("The region cannot be read", &error))
+    }
+
+    async fn update(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+        planned: Value,
+        _config: &Value,
+    ) -> Outcome {
+        let work = async {
+            let spec = specify(&planned, &operation.data)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
+            region::apply(&cx, &spec).await
+        };
+        match work.await {
+            Ok(observed) => Outcome {
+                state: state(&observed, &planned),
+                diagnostics: Diagnostics::new(),
+            },
+            Err(error) => Outcome {
+                state: prior,
+                diagnostics: diagnostics("The region could not be changed", &error),
+            },
+        }
+    }
+
+    async fn delete(
+        &self,
+        operation: &Operation<Configured>,
+        prior: Value,
+    ) -> Result<(), Diagnostics> {
+        let work = async {
+            let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
+            let text = |name: &str| prior.get(name).as_str().unwrap_or_default();
+            region::delete(&cx, text("cluster"), text("name")).await
+        };
+        work.await
+            .map_err(|error| diagnostics("The region cannot be removed", &error))
+    }
+
+    async fn import(
+        &self,
+        operation: &Operation<Configured>,
+        id: &str,
+    ) -> Result<Value, Diagnostics> {
+        let work = async {
+            let missing = || {
+                Error::NotFound {
+                kind: "region of CockroachDB",
+                name: id.to_owned(),
+                remedy: "Give <cluster>/<region>. `docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
+                    .to_owned(),
+            }
+            };
+            let (cluster, name) = id.split_once('/').ok_or_else(missing)?;
+            let cx = operation.data.context(operation).await?;
+            let observed = region::observe(&cx, cluster, name).await?;
+            if observed.members.is_empty() {
+                return Err(missing());
+            }
+            let mut state = state(&observed, &self.schema().empty());
+            state.set("drift", Value::List(Vec::new()));
+            let mut zones: Vec<String> = Vec::new();
+            for zone in observed
+                .members
+                .iter()
+                .filter_map(|one| one.found.zone.clone())
+            {
+                if !zones.contains(&zone) {
+                    zones.push(zone);
+                }
+            }
+            state.set("zones", text_list(&zones));
+            Ok(state)
+        };
+        work.await
+            .map_err(|error| diagnostics("The region cannot be imported", &error))
+    }
+}
+
+/// Warns where fewer nodes survive less. A cluster that gives no answer is left to the apply.
+async fn warn(operation: &Operation<Configured>, spec: &Spec, nodes: u32, found: &mut Diagnostics) {
+    if !operation.data.is_decided() {
+        return;
+    }
+    let Ok(cx) = operation.data.context(operation).await else {
+        return;
+    };
+    let Ok(observed) = region::observe(&cx, &spec.cluster, &spec.name).await else {
+        return;
+    };
+    let View::Live(topology) = &observed.view else {
+        return;
+    };
+    let mut before: BTreeMap<String, u32> = BTreeMap::new();
+    for region in topology.members().filter_map(|node| node.tier("region")) {
+        *before.entry(region.to_owned()).or_default() += 1;
+    }
+    let mut after = before.clone();
+    after.insert(spec.name.clone(), nodes);
+    if let Some(text) = quorum::warning(&before, &after) {
+        found.push_warning(
+            AttributePath::of("nodes"),
+            "The cluster will survive less",
+            text,
+        );
+    }
+}
