@@ -322,7 +322,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         short: Some('e'),
         value: true,
         page: "cockroach-sql",
-        note: "may be repeated; there is no interactive shell",
+        note: "may be repeated; without it, the standard input is read, each statement with its semicolon; there is no interactive shell",
     },
     Flag {
         commands: &["sql"],

@@ -3,6 +3,7 @@
 mod certs;
 pub(crate) mod flags;
 mod nodes;
+mod sql;
 mod start;
 pub(crate) mod table;
 
@@ -79,7 +80,7 @@ fn dispatch(command: &str, rest: &[String]) -> Result<i32, CliError> {
         "sql" => {
             let flags = Flags::parse("sql", rest)?;
             none(&flags)?;
-            block(crate::sql::shell::run(&flags))?
+            block(sql::run(&flags))?
         }
         "start-single-node" | "demo" | "debug" | "import" | "workload" | "userfile" | "gen"
         | "statement-diag" | "auth-session" | "connect" | "convert-url" | "encode-uri"

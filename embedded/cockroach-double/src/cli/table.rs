@@ -98,11 +98,51 @@ impl Format {
     }
 }
 
+/// A cell with quotes around it where it could be misread without.
 fn quote(cell: &str, format: Format) -> String {
     let separator = if format == Format::Tsv { '\t' } else { ',' };
-    if cell.contains([separator, '"', '\n']) {
+    let misread = cell.contains([separator, '"', '\n', '\r'])
+        || cell.starts_with(char::is_whitespace)
+        || cell == "\\.";
+    if misread {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
         cell.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(format: Format, cells: &[Option<&str>]) -> String {
+        let columns: Vec<String> = (1..=cells.len()).map(|n| format!("c{n}")).collect();
+        let row = cells.iter().map(|cell| cell.map(str::to_owned)).collect();
+        format.print(&columns, &[row])
+    }
+
+    #[test]
+    fn csv_quotes_what_could_be_misread() {
+        let cells = [
+            Some("plain"),
+            Some("{a,b}"),
+            Some("{\"region=us,zone=a\"}"),
+            Some("two\nlines"),
+            Some(" before"),
+            Some(""),
+            None,
+        ];
+        assert_eq!(
+            printed(Format::Csv, &cells),
+            "c1,c2,c3,c4,c5,c6,c7\nplain,\"{a,b}\",\"{\"\"region=us,zone=a\"\"}\",\"two\nlines\",\" before\",,NULL\n"
+        );
+    }
+
+    #[test]
+    fn tabs_are_quoted_in_tsv_and_commas_are_not() {
+        assert_eq!(
+            printed(Format::Tsv, &[Some("{a,b}"), Some("a\tb")]),
+            "c1\tc2\n{a,b}\t\"a\tb\"\n"
+        );
     }
 }

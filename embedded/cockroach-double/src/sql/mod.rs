@@ -5,7 +5,6 @@ mod expr;
 mod parse;
 mod password;
 mod session;
-pub(crate) mod shell;
 mod table;
 mod txn;
 pub(crate) mod value;

@@ -276,14 +276,14 @@ impl fmt::Display for Datum {
             }
             Self::Strings(items) => {
                 let quoted = |item: &String| {
-                    let plain = !item.is_empty()
-                        && item
-                            .chars()
-                            .all(|c| c.is_alphanumeric() || c == '_' || c == '-' || c == '.');
-                    if plain {
-                        item.clone()
+                    let misread = |c: char| c.is_whitespace() || "{},\"\\".contains(c);
+                    if item.is_empty()
+                        || item.eq_ignore_ascii_case("null")
+                        || item.contains(misread)
+                    {
+                        format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""))
                     } else {
-                        format!("{item:?}")
+                        item.clone()
                     }
                 };
                 write!(
@@ -293,5 +293,20 @@ impl fmt::Display for Datum {
                 )
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_of_an_array_are_quoted_where_they_could_be_misread() {
+        let items = ["us-east", "region=us", "a,b", "say \"hi\"", "", "null"];
+        let array = Datum::Strings(items.iter().map(|item| (*item).to_owned()).collect());
+        assert_eq!(
+            array.to_string(),
+            r#"{us-east,region=us,"a,b","say \"hi\"","","null"}"#
+        );
     }
 }

@@ -23,6 +23,20 @@ pub(crate) fn cockroach(args: &[&str]) -> Output {
         .unwrap()
 }
 
+/// The double's command line, with something on its standard input.
+pub(crate) fn piped(args: &[&str], input: &str) -> Output {
+    let mut process = Command::new(env!("CARGO_BIN_EXE_cockroach-double"))
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A command that has stopped reading says why.
+    let _ = process.stdin.take().unwrap().write_all(input.as_bytes());
+    process.wait_with_output().unwrap()
+}
+
 /// What a command printed, both ways.
 pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
@@ -249,14 +263,24 @@ impl Cluster {
 
     /// A command that asks a node.
     pub(crate) fn command(&self, n: usize, args: &[&str]) -> Output {
-        let host = format!("--host={}", self.nodes[n].address());
+        let line = self.line(n, args);
+        cockroach(&line.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// `sql` of statements on the standard input.
+    pub(crate) fn sql(&self, n: usize, args: &[&str], input: &str) -> Output {
+        let line = self.line(n, &[&["sql"], args].concat());
+        piped(&line.iter().map(String::as_str).collect::<Vec<_>>(), input)
+    }
+
+    fn line(&self, n: usize, args: &[&str]) -> Vec<String> {
         let security = match &self.certs {
             Some(certs) => format!("--certs-dir={}", certs.display()),
             None => "--insecure".to_owned(),
         };
-        let mut all = args.to_vec();
-        all.extend([host.as_str(), security.as_str()]);
-        cockroach(&all)
+        let mut line: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+        line.extend([format!("--host={}", self.nodes[n].address()), security]);
+        line
     }
 
     /// A client of a node, as root.
