@@ -12,7 +12,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
 
 use crate::catalog::Membership;
 use crate::node::{Node, Phase};
@@ -20,12 +19,13 @@ use crate::node::{Node, Phase};
 type Answer = Response<Full<Bytes>>;
 
 /// Serves requests for as long as the process lives.
-pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+pub(crate) async fn serve(node: Arc<Node>, listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (node, tls) = (node.clone(), tls.clone());
+        let node = node.clone();
+        let tls = node.tls.as_ref().map(|tls| tls.now().http.clone());
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let node = node.clone();
@@ -123,10 +123,9 @@ fn metrics(node: &Node) -> String {
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let counters = &node.counters;
     let (node_expires, ca_expires) = node
-        .config
-        .identity
+        .tls
         .as_ref()
-        .map_or((0, 0), crate::tls::Identity::expirations);
+        .map_or((0, 0), |tls| tls.now().identity.expirations());
     let trips: std::collections::BTreeMap<u64, u64> = node
         .peers
         .all()

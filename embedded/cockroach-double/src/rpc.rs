@@ -20,7 +20,7 @@ use uuid::Uuid;
 use crate::catalog::{Membership, NodeFacts};
 use crate::raft::Types;
 use crate::state::{Command, Reply};
-use crate::tls::Identity;
+use crate::tls::{Identity, Live};
 
 /// What a connection begins with.
 pub(crate) const PREFACE: &[u8] = b"ATLAS-DOUBLE-RPC/1\n";
@@ -199,9 +199,29 @@ impl std::fmt::Display for CallError {
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
+/// What a pool shows of itself where it dials.
+pub(crate) enum Credentials {
+    /// Nothing: there is no TLS.
+    None,
+    /// Always the same certificate.
+    Fixed(Identity),
+    /// The one that the node has by then.
+    Node(Arc<Live>),
+}
+
+impl Credentials {
+    fn now(&self) -> Option<Identity> {
+        match self {
+            Self::None => None,
+            Self::Fixed(identity) => Some(identity.clone()),
+            Self::Node(live) => Some(live.now().identity.clone()),
+        }
+    }
+}
+
 /// Connections to peers, kept open.
 pub(crate) struct Pool {
-    identity: Option<Identity>,
+    credentials: Credentials,
     idle: Mutex<HashMap<String, Vec<Box<dyn Stream>>>>,
 }
 
@@ -213,9 +233,9 @@ impl std::fmt::Debug for Pool {
 
 impl Pool {
     /// A pool that dials with TLS, or without.
-    pub(crate) fn new(identity: Option<Identity>) -> Arc<Self> {
+    pub(crate) fn new(credentials: Credentials) -> Arc<Self> {
         Arc::new(Self {
-            identity,
+            credentials,
             idle: Mutex::default(),
         })
     }
@@ -276,7 +296,7 @@ impl Pool {
             .map_err(|_| unreachable("i/o timeout".to_owned()))?
             .map_err(|e| unreachable(e.to_string()))?;
         let _ = tcp.set_nodelay(true);
-        let mut stream: Box<dyn Stream> = match &self.identity {
+        let mut stream: Box<dyn Stream> = match self.credentials.now() {
             None => Box::new(tcp),
             Some(identity) => {
                 let (config, refusal) = identity.client().map_err(|e| unreachable(e.message))?;

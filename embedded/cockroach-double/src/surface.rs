@@ -642,6 +642,8 @@ pub(crate) const ENTRIES: &[Entry] = &[
         "POST /_status/critical_nodes",
         "monitoring-and-alerting",
     ),
+    entry("signal", "SIGTERM, SIGINT", "node-shutdown"),
+    entry("signal", "SIGHUP", "rotate-certificates"),
 ];
 
 /// The table, in Markdown.
@@ -649,7 +651,7 @@ pub(crate) fn markdown() -> String {
     use std::fmt::Write as _;
     let mut out = String::from(
         "# What the double accepts\n\nPrinted by `cockroach double surface`. Pages are those of \
-         CockroachDB's documentation, v25.4.\n\n## Commands, statements, views and endpoints\n\n| kind | what | page |\n|---|---|---|\n",
+         CockroachDB's documentation, v25.4.\n\n## Commands, statements, views, endpoints and signals\n\n| kind | what | page |\n|---|---|---|\n",
     );
     for Entry { kind, text, page } in ENTRIES {
         let text = text.replace('|', "\\|");

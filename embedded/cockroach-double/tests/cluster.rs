@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rust_decimal::Decimal;
-use support::{Cluster, certificates, cockroach, must_retry, refused, said, wait};
+use support::{Cluster, cockroach, must_retry, refused, said, wait};
 use uuid::Uuid;
 
 const THREE: &[&str] = &["region=us", "region=eu", "region=wit"];
@@ -563,104 +563,4 @@ async fn nodes_are_drained_and_decommissioned_or_refused() {
         text(&cluster.client(1).await, "SELECT id FROM kept").await,
         "1"
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn certificates_are_verified_both_ways() {
-    let folder = tempfile::tempdir().unwrap();
-    let certs = certificates(folder.path());
-    let cluster = Cluster::start_with(THREE, Some(certs.clone()), &["--cluster-name=atlas"]);
-    let unnamed = cluster.command(0, &["init"]);
-    assert!(
-        said(&unnamed).contains("peer node expects cluster name \"atlas\""),
-        "{}",
-        said(&unnamed)
-    );
-    let init = cluster.command(0, &["init", "--cluster-name=atlas"]);
-    assert!(init.status.success(), "{}", said(&init));
-    let sql = |args: &[&str]| {
-        let mut all = vec!["sql"];
-        all.extend(args);
-        cluster.command(1, &all)
-    };
-    wait("the second node serves", || {
-        sql(&["-e", "SELECT 1"]).status.success()
-    });
-
-    // Without TLS, with another CA, and with a key that others may read.
-    let host = format!("--host={}", cluster.nodes[0].address());
-    let plain = cockroach(&["node", "status", "--insecure", &host]);
-    assert!(said(&plain).contains("requires TLS"), "{}", said(&plain));
-    let plain = cockroach(&["sql", "--insecure", &host, "-e", "SELECT 1"]);
-    assert!(
-        said(&plain).contains("node is running secure mode, SSL connection required"),
-        "{}",
-        said(&plain)
-    );
-    let other = tempfile::tempdir().unwrap();
-    let strangers = certificates(other.path());
-    let strange = cockroach(&[
-        "node",
-        "status",
-        &host,
-        &format!("--certs-dir={}", strangers.display()),
-    ]);
-    for words in [
-        "certificate signed by unknown authority",
-        &strangers.join("ca.crt").display().to_string(),
-    ] {
-        assert!(said(&strange).contains(words), "{}", said(&strange));
-    }
-    assert!(!strange.status.success());
-
-    // A user without a certificate has a password, which is told to nobody.
-    let made = sql(&["-e", "CREATE USER teller PASSWORD 'correct horse'"]);
-    assert!(made.status.success(), "{}", said(&made));
-    let url = |password: &str| {
-        format!(
-            "host=127.0.0.1 port={} user=teller password='{password}' dbname=defaultdb sslmode=require",
-            cluster.nodes[1].rpc
-        )
-    };
-    assert!(
-        connect(&url("wrong"), &certs)
-            .await
-            .unwrap_err()
-            .contains("password authentication failed for user teller")
-    );
-    let teller = connect(&url("correct horse"), &certs).await.unwrap();
-    let (code, _) = refused(&teller, "CREATE DATABASE theirs").await;
-    assert_eq!(code, "42501");
-    for node in &cluster.nodes {
-        assert!(
-            !node.log().contains("correct horse"),
-            "a password is in a log"
-        );
-    }
-}
-
-/// A client with TLS, which trusts the CA and has no certificate.
-async fn connect(url: &str, certs: &std::path::Path) -> Result<tokio_postgres::Client, String> {
-    use tokio_rustls::rustls::pki_types::CertificateDer;
-    use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(certs.join("ca.crt")).unwrap())
-        .unwrap();
-    let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    let tls = tokio_postgres_rustls::MakeRustlsConnect::new(config);
-    match tokio_postgres::connect(url, tls).await {
-        Ok((client, connection)) => {
-            tokio::spawn(connection);
-            Ok(client)
-        }
-        Err(error) => Err(error
-            .as_db_error()
-            .map_or_else(|| error.to_string(), |db| db.message().to_owned())),
-    }
 }

@@ -62,13 +62,16 @@ fn create_ca(dir: &Path, flags: &Flags) -> Result<String, CliError> {
         KeyUsagePurpose::DigitalSignature,
     ];
     lifetime(&mut params, flags, 87_840)?;
-    let certificate = params.self_signed(&key).map_err(told)?;
-    write(
-        &dir.join("ca.crt"),
-        certificate.pem().as_bytes(),
-        0o644,
-        flags.is("overwrite"),
-    )?;
+    let mut pem = params.self_signed(&key).map_err(told)?.pem();
+    let file = dir.join("ca.crt");
+    let overwrite = flags.is("overwrite");
+    if overwrite && file.exists() {
+        // The authority before is trusted until nothing that it signed is in use any more.
+        let before = fs::read_to_string(&file)
+            .map_err(|e| CliError::new(format!("could not read {}: {e}", file.display())))?;
+        pem.push_str(&before);
+    }
+    write(&file, pem.as_bytes(), 0o644, overwrite)?;
     Ok(String::new())
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::error::CliError;
 use crate::node;
-use crate::rpc::{Pool, Request, Response};
+use crate::rpc::{Credentials, Pool, Request, Response};
 use crate::surface;
 use crate::tls::{self, Identity};
 use flags::Flags;
@@ -207,7 +207,7 @@ impl Line {
             .or_else(|| std::env::var("COCKROACH_HOST").ok())
             .unwrap_or_else(|| "localhost".to_owned());
         Ok(Self {
-            pool: Pool::new(identity),
+            pool: Pool::new(identity.map_or(Credentials::None, Credentials::Fixed)),
             address: address(&host, PORT),
         })
     }

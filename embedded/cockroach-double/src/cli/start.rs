@@ -15,6 +15,7 @@ use crate::node::{self, Config};
 pub(crate) fn run(flags: &Flags) -> Result<i32, CliError> {
     super::none(flags)?;
     let config = config(flags)?;
+    let identity = identity(flags, "node")?;
     let filter = EnvFilter::try_from_env("ATLAS_DOUBLE_LOG")
         .unwrap_or_else(|_| EnvFilter::new("info,openraft=off,pgwire=error"));
     tracing_subscriber::fmt()
@@ -26,7 +27,7 @@ pub(crate) fn run(flags: &Flags) -> Result<i32, CliError> {
         "Atlas test double of CockroachDB (not CockroachDB) {}",
         node::build()
     );
-    block(node::start(config))?
+    block(node::start(config, identity))?
 }
 
 fn config(flags: &Flags) -> Result<Config, CliError> {
@@ -58,7 +59,6 @@ fn config(flags: &Flags) -> Result<Config, CliError> {
         None => Locality::default(),
     };
     let locality_addresses = locality_addresses(flags)?;
-    let identity = identity(flags, "node")?;
     let given = |name: &str, port: u16| {
         let text = flags.get(name)?;
         // Nothing before the colon means all interfaces.
@@ -143,7 +143,6 @@ fn config(flags: &Flags) -> Result<Config, CliError> {
         locality,
         attrs: flags.get("attrs").unwrap_or_default().to_owned(),
         store: store(flags)?,
-        identity,
         cluster_name: flags.get("cluster-name").map(str::to_owned),
         any_cluster_name: flags.is("disable-cluster-name-verification"),
         max_offset,

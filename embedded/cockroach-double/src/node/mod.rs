@@ -2,6 +2,7 @@
 
 mod drain;
 mod join;
+mod reload;
 mod serve;
 mod status;
 mod steward;
@@ -23,9 +24,9 @@ use crate::error::{CliError, SqlError};
 use crate::locality::Locality;
 use crate::peers::Peers;
 use crate::raft::Raft;
-use crate::rpc::{CallError, Ping, Pool, Request, Response};
+use crate::rpc::{CallError, Credentials, Ping, Pool, Request, Response};
 use crate::state::{Command, Outcome, Reply, State};
-use crate::tls::Identity;
+use crate::tls::Live;
 
 pub(crate) use drain::Phase;
 pub(crate) use serve::start;
@@ -55,8 +56,6 @@ pub(crate) struct Config {
     pub(crate) attrs: String,
     /// Where its data is.
     pub(crate) store: PathBuf,
-    /// Its certificates; `None` is insecure.
-    pub(crate) identity: Option<Identity>,
     /// The cluster's name.
     pub(crate) cluster_name: Option<String>,
     /// Whether peers may have another.
@@ -100,6 +99,8 @@ struct Part {
 pub(crate) struct Node {
     /// How it was started.
     pub(crate) config: Config,
+    /// Its certificates; `None` is insecure.
+    pub(crate) tls: Option<Arc<Live>>,
     /// The others.
     pub(crate) peers: Arc<Peers>,
     /// What it counts.
@@ -150,9 +151,10 @@ fn tick() -> Duration {
 }
 
 impl Node {
-    fn new(config: Config, store: Uuid) -> Arc<Self> {
-        let pool = Pool::new(config.identity.clone());
+    fn new(config: Config, tls: Option<Arc<Live>>, store: Uuid) -> Arc<Self> {
+        let pool = Pool::new(tls.clone().map_or(Credentials::None, Credentials::Node));
         Arc::new(Self {
+            tls,
             peers: Peers::new(config.locality.clone(), pool),
             config,
             counters: Counters::default(),

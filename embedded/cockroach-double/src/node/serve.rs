@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use super::store::Ident;
@@ -14,13 +14,16 @@ use crate::catalog::Membership;
 use crate::error::CliError;
 use crate::rpc::{self, PREFACE, Request, Response};
 use crate::state::{Command, Outcome};
-use crate::tls;
+use crate::tls::{self, Identity, Live};
 
 /// How long a client may take to say what it speaks.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs a node until it is drained or fails; the answer is the process's exit code.
-pub(crate) async fn start(mut config: Config) -> Result<i32, CliError> {
+pub(crate) async fn start(mut config: Config, identity: Option<Identity>) -> Result<i32, CliError> {
+    // From the first moment on, the signal ends nothing.
+    let hangup = signal(SignalKind::hangup())
+        .map_err(|e| CliError::new(format!("could not listen to signals: {e}")))?;
     let (listener, bound) = bind(&config.listen, "listen-addr").await?;
     config.advertise = with_port(&config.advertise, bound.port());
     let sql = match &config.sql {
@@ -32,23 +35,14 @@ pub(crate) async fn start(mut config: Config) -> Result<i32, CliError> {
     let (http, http_bound) = bind(&config.http, "http-addr").await?;
     config.advertise_http = with_port(&config.advertise_http, http_bound.port());
     let ident = Ident::open(&config.store)?;
-    let node = Node::new(config, ident.store);
+    let tls = identity.map(Live::new).transpose()?;
+    let node = Node::new(config, tls, ident.store);
 
-    let tls = match &node.config.identity {
-        Some(identity) => Some(Acceptors {
-            rpc: TlsAcceptor::from(Arc::new(identity.server(true)?)),
-            sql: TlsAcceptor::from(Arc::new(identity.server(false)?)),
-        }),
-        None => None,
-    };
-    let web = match &node.config.identity {
-        Some(identity) => Some(TlsAcceptor::from(Arc::new(identity.web_server()?))),
-        None => None,
-    };
-    tokio::spawn(crate::http::serve(node.clone(), http, web));
-    tokio::spawn(accept(node.clone(), listener, tls.clone(), sql.is_none()));
+    tokio::spawn(super::reload::hangups(node.clone(), hangup));
+    tokio::spawn(crate::http::serve(node.clone(), http));
+    tokio::spawn(accept(node.clone(), listener, sql.is_none()));
     if let Some((listener, _)) = sql {
-        tokio::spawn(accept_sql(node.clone(), listener, tls));
+        tokio::spawn(accept_sql(node.clone(), listener));
     }
     // Those who wait for the process find it by its files, before the cluster is there, too.
     write_file(
@@ -96,10 +90,11 @@ fn println(text: &str) {
 
 fn url(node: &Node) -> String {
     let address = &node.config.advertise_sql;
-    match &node.config.identity {
+    match &node.tls {
         None => format!("postgresql://root@{address}/defaultdb?sslmode=disable"),
-        Some(identity) => {
-            let dir = identity.dir.display();
+        Some(tls) => {
+            let loaded = tls.now();
+            let dir = loaded.identity.dir.display();
             format!(
                 "postgresql://root@{address}/defaultdb?sslcert={dir}%2Fclient.root.crt&sslkey={dir}%2Fclient.root.key&sslmode=verify-full&sslrootcert={dir}%2Fca.crt"
             )
@@ -108,11 +103,7 @@ fn url(node: &Node) -> String {
 }
 
 fn banner(node: &Node) {
-    let scheme = if node.config.identity.is_some() {
-        "https"
-    } else {
-        "http"
-    };
+    let scheme = if node.tls.is_some() { "https" } else { "http" };
     let took = node.uptime().as_secs_f64();
     let now = chrono::Utc::now().format("%Y-%m-%d %H:%M:%S%.6f UTC");
     println(&format!(
@@ -148,24 +139,17 @@ fn with_port(address: &str, port: u16) -> String {
     }
 }
 
-#[derive(Clone)]
-struct Acceptors {
-    rpc: TlsAcceptor,
-    sql: TlsAcceptor,
-}
-
-async fn accept(node: Arc<Node>, listener: TcpListener, tls: Option<Acceptors>, sql: bool) {
+async fn accept(node: Arc<Node>, listener: TcpListener, sql: bool) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
-        let (node, tls) = (node.clone(), tls.clone());
-        tokio::spawn(async move { greet(node, stream, tls, sql).await });
+        tokio::spawn(greet(node.clone(), stream, sql));
     }
 }
 
 /// Finds out what a client speaks: SQL begins with a zero byte, TLS with 22, RPC with its preface.
-async fn greet(node: Arc<Node>, stream: TcpStream, tls: Option<Acceptors>, sql: bool) {
+async fn greet(node: Arc<Node>, stream: TcpStream, sql: bool) {
     let _ = stream.set_nodelay(true);
     let from = stream
         .peer_addr()
@@ -176,9 +160,9 @@ async fn greet(node: Arc<Node>, stream: TcpStream, tls: Option<Acceptors>, sql: 
     if !matches!(looked, Ok(Ok(1))) {
         return;
     }
-    match (first[0], tls) {
+    match (first[0], node.tls.as_ref().map(|tls| tls.now())) {
         (0, tls) if sql => {
-            crate::sql::wire::serve(node, stream, tls.map(|tls| tls.sql)).await;
+            crate::sql::wire::serve(node, stream, tls.map(|tls| tls.sql.clone())).await;
         }
         (22, Some(tls)) => match tokio::time::timeout(PATIENCE, tls.rpc.accept(stream)).await {
             Ok(Ok(stream)) => {
@@ -201,13 +185,9 @@ async fn greet(node: Arc<Node>, stream: TcpStream, tls: Option<Acceptors>, sql: 
                 }
             }
             Ok(Err(error)) => {
-                let ca = node
-                    .config
-                    .identity
-                    .as_ref()
-                    .map_or("", |identity| identity.ca.as_str());
                 warn!(
-                    "TLS handshake error from {from}: {error}; clients need a certificate signed by {ca:?}"
+                    "TLS handshake error from {from}: {error}; clients need a certificate signed by {:?}",
+                    tls.identity.ca.subject
                 );
             }
             Err(_) => (),
@@ -236,14 +216,14 @@ async fn refuse(mut stream: impl AsyncRead + AsyncWrite + Unpin, words: &str) {
     }
 }
 
-async fn accept_sql(node: Arc<Node>, listener: TcpListener, tls: Option<Acceptors>) {
+async fn accept_sql(node: Arc<Node>, listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (node, tls) = (node.clone(), tls.clone().map(|tls| tls.sql));
-        tokio::spawn(async move { crate::sql::wire::serve(node, stream, tls).await });
+        let tls = node.tls.as_ref().map(|tls| tls.now().sql.clone());
+        tokio::spawn(crate::sql::wire::serve(node.clone(), stream, tls));
     }
 }
 

@@ -638,7 +638,7 @@ impl Session {
                 self.ddl(ddl).await
             }
             Stmt::Password(ddl, text) => {
-                if text.is_some() && self.node.config.identity.is_none() {
+                if text.is_some() && self.node.tls.is_none() {
                     return Err(SqlError::new(
                         "28P01",
                         "setting or updating a password is not supported in insecure mode",

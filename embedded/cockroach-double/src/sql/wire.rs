@@ -125,7 +125,7 @@ impl ServerParameterProvider for Parameters {
 impl Handler {
     /// Lets a user in whose certificate or password fits.
     fn certified<C: ClientInfo>(&self, client: &C, user: &str) -> Result<bool, PgWireError> {
-        if self.node.config.identity.is_none() {
+        if self.node.tls.is_none() {
             return Ok(true);
         }
         if !client.is_secure() {

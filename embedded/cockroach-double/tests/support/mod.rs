@@ -104,6 +104,13 @@ impl Node {
         process.wait().unwrap().code().unwrap()
     }
 
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.process.as_ref().unwrap().id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.unwrap().success());
+    }
+
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.rpc)
     }

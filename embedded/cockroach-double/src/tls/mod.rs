@@ -1,5 +1,7 @@
 //! TLS of nodes and clients, from a directory of certificates in the vendor's layout.
 
+mod live;
+
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -18,6 +20,7 @@ use tokio_rustls::rustls;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::error::CliError;
+pub(crate) use live::Live;
 
 /// The directory of certificates: the flag's, or the vendor's default.
 pub(crate) fn certs_dir(flag: Option<&str>) -> PathBuf {
@@ -90,7 +93,7 @@ pub(crate) struct Identity {
     chain: Vec<CertificateDer<'static>>,
     key: Arc<PrivateKeyDer<'static>>,
     /// What the CA says of itself.
-    pub(crate) ca: String,
+    pub(crate) ca: About,
     /// Where all of it was read from.
     pub(crate) dir: PathBuf,
 }
@@ -118,7 +121,7 @@ impl Identity {
             roots: Arc::new(roots),
             chain,
             key: Arc::new(key),
-            ca: describe(&ca_file)?.subject,
+            ca: describe(&ca_file)?,
             dir: dir.to_owned(),
         };
         if name == "node" {
@@ -140,8 +143,7 @@ impl Identity {
             .first()
             .and_then(|der| about(der))
             .map_or(0, |a| a.not_after);
-        let ca = describe(&self.dir.join("ca.crt")).map_or(0, |a| a.not_after);
-        (node, ca)
+        (node, self.ca.not_after)
     }
 
     /// A server that demands a certificate of its clients, or takes one if there is one.
@@ -186,7 +188,7 @@ impl Identity {
         let verifier = Telling {
             inner,
             refusal: refusal.clone(),
-            ca: self.ca.clone(),
+            ca: self.ca.subject.clone(),
             file: self.dir.join("ca.crt"),
         };
         let config = ClientConfig::builder_with_provider(provider())
