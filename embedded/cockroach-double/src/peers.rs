@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
+use tokio::sync::watch;
 
 use crate::catalog::NodeFacts;
 use crate::locality::Locality;
@@ -30,18 +31,28 @@ pub(crate) struct Peer {
 pub(crate) struct Peers {
     locality: Locality,
     known: RwLock<BTreeMap<u64, Peer>>,
+    /// After what silence a peer is taken for dead.
+    window: Duration,
+    news: watch::Sender<u64>,
     /// Connections to them.
     pub(crate) pool: Arc<Pool>,
 }
 
 impl Peers {
     /// None yet.
-    pub(crate) fn new(locality: Locality, pool: Arc<Pool>) -> Arc<Self> {
+    pub(crate) fn new(locality: Locality, window: Duration, pool: Arc<Pool>) -> Arc<Self> {
         Arc::new(Self {
             locality,
             known: RwLock::default(),
+            window,
+            news: watch::Sender::new(0),
             pool,
         })
+    }
+
+    /// Changes when a peer is new, is back, or says something else than before.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// Takes in facts, unless newer ones are known.
@@ -49,9 +60,10 @@ impl Peers {
         let Ok(mut known) = self.known.write() else {
             return;
         };
+        let mut news = false;
         for (id, facts) in nodes {
             match known.get_mut(&id) {
-                Some(peer) if peer.facts.started_at >= facts.started_at => (),
+                Some(peer) if peer.facts.started_at >= facts.started_at => continue,
                 Some(peer) => peer.facts = facts,
                 None => {
                     let peer = Peer {
@@ -64,7 +76,15 @@ impl Peers {
                     known.insert(id, peer);
                 }
             }
+            news = true;
         }
+        if news {
+            self.tell();
+        }
+    }
+
+    fn tell(&self) {
+        self.news.send_modify(|count| *count += 1);
     }
 
     /// A node was heard of.
@@ -74,6 +94,12 @@ impl Peers {
             return;
         };
         if let Some(peer) = known.get_mut(&id) {
+            let back = peer.heard.is_none_or(|at| at.elapsed() > self.window);
+            let gist = |ping: &Ping| (ping.leader, ping.term, ping.quorum, ping.draining);
+            let same = peer.said.as_ref().map(gist) == Some(gist(ping));
+            if back || !same {
+                self.tell();
+            }
             peer.heard = Some(Instant::now());
             peer.heard_at = Utc::now().timestamp_micros();
             peer.said = Some(ping.clone());

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures_util::future::{join_all, select_all};
 use openraft::{BasicNode, Config as RaftConfig, SnapshotPolicy};
 use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::store::Ident;
-use super::{Node, Part};
-use crate::catalog::Membership;
+use super::{Events, Node, Part, Phase};
+use crate::catalog::{Membership, NodeFacts};
 use crate::error::CliError;
 use crate::raft::Raft;
 use crate::raft::log::Log;
@@ -19,9 +20,18 @@ use crate::raft::network::Network;
 use crate::rpc::{Ping, Request, Response};
 use crate::state::{Command, Outcome};
 
+/// How long a node that was asked to admit another may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When an address that gave no id is asked again.
+const AGAIN: Duration = Duration::from_millis(100);
+
 impl Node {
-    /// Takes up the part that a store tells of.
-    pub(super) async fn take_part(self: &Arc<Self>, ident: &Ident) -> Result<(), CliError> {
+    /// Takes up the part that a store tells of; `known` tells whether the cluster knows where this node is now.
+    pub(super) async fn take_part(
+        self: &Arc<Self>,
+        ident: &Ident,
+        known: bool,
+    ) -> Result<(), CliError> {
         let (Some(id), Some(cluster)) = (ident.node, ident.cluster) else {
             return Ok(());
         };
@@ -65,8 +75,10 @@ impl Node {
         }
         self.peers.learn([(id, self.facts())]);
         tokio::spawn(self.clone().gossip());
-        tokio::spawn(self.clone().register());
         tokio::spawn(self.clone().stewardship());
+        if !known {
+            tokio::spawn(self.clone().register());
+        }
         if ident.founder {
             self.found(cluster).await?;
         }
@@ -83,18 +95,13 @@ impl Node {
             return Response::Refused("cluster has already been initialized".to_owned());
         }
         // One of the others may have been asked before.
-        for address in &self.config.join {
-            let answer = self
-                .peers
-                .pool
-                .call(address, &Request::Ping(self.ping()), self.tick * 2)
-                .await;
-            if let Ok(Response::Pong(Ping {
-                cluster: Some(_), ..
-            })) = answer
-            {
-                return Response::Refused("cluster has already been initialized".to_owned());
-            }
+        let request = Request::Ping(self.ping());
+        let pool = &self.peers.pool;
+        let asked = self.config.join.iter();
+        let asked = asked.map(|address| pool.call(address, &request, self.tick * 2));
+        let belongs = |answer: Result<Response, _>| matches!(answer, Ok(Response::Pong(ping)) if ping.cluster.is_some());
+        if join_all(asked).await.into_iter().any(belongs) {
+            return Response::Refused("cluster has already been initialized".to_owned());
         }
         let founded = async {
             let mut ident = Ident::open(&self.config.store)?;
@@ -104,7 +111,7 @@ impl Node {
                 ident.founder = true;
                 ident.save(&self.config.store)?;
             }
-            self.take_part(&ident).await
+            self.take_part(&ident, true).await
         };
         match founded.await {
             Ok(()) => Response::Ok,
@@ -144,57 +151,75 @@ impl Node {
         Ok(())
     }
 
-    /// Asks the addresses of `--join`, in turn, until one has an id to give.
+    /// Asks all addresses of `--join` until one has an id to give, or this node is initialised itself.
     pub(super) async fn join(self: Arc<Self>) -> Result<(), CliError> {
-        while self.part.get().is_none() {
-            for address in &self.config.join {
-                let request = Request::Join {
-                    facts: self.facts(),
-                    cluster_name: self.config.cluster_name.clone(),
-                };
-                match self
-                    .peers
-                    .pool
-                    .call(address, &request, Duration::from_secs(10))
-                    .await
-                {
-                    Ok(Response::Joined {
+        let asked = self.config.join.iter();
+        let asked = asked.map(|address| Box::pin(self.ask_to_join(address)));
+        let mut up = self.up();
+        let admission = tokio::select! {
+            (admission, ..) = select_all(asked) => admission,
+            _ = up.wait_for(|up| *up) => return Ok(()),
+        };
+        let mut ident = Ident::open(&self.config.store)?;
+        if ident.cluster.is_some() {
+            return Ok(()); // being initialised
+        }
+        ident.cluster = Some(admission.cluster);
+        ident.node = Some(admission.node);
+        ident.save(&self.config.store)?;
+        self.peers.learn(admission.nodes);
+        self.take_part(&ident, true).await
+    }
+
+    /// Asks one address until it has an id to give.
+    async fn ask_to_join(&self, address: &str) -> Admission {
+        loop {
+            let request = Request::Join {
+                facts: self.facts(),
+                cluster_name: self.config.cluster_name.clone(),
+            };
+            let asked = Instant::now();
+            let answer = self.peers.pool.call(address, &request, PATIENCE).await;
+            match answer {
+                Ok(Response::Joined {
+                    cluster,
+                    node,
+                    nodes,
+                }) => {
+                    return Admission {
                         cluster,
                         node,
                         nodes,
-                    }) => {
-                        if self.part.get().is_some() {
-                            return Ok(());
-                        }
-                        let mut ident = Ident::open(&self.config.store)?;
-                        ident.cluster = Some(cluster);
-                        ident.node = Some(node);
-                        ident.save(&self.config.store)?;
-                        self.peers.learn(nodes);
-                        return self.take_part(&ident).await;
-                    }
-                    Ok(Response::Refused(words)) => tell(&self.told, address, &words),
-                    Ok(_) => (),
-                    Err(error) => tell(&self.told, address, &error.to_string()),
+                    };
                 }
+                Ok(Response::Refused(words)) => tell(&self.told, address, &words),
+                Ok(_) => (),
+                Err(error) => tell(&self.told, address, &error.to_string()),
             }
-            tokio::time::sleep(self.tick.min(Duration::from_millis(500))).await;
+            // One that waits for the cluster itself has held the request for a while already.
+            let pause = AGAIN.saturating_sub(asked.elapsed());
+            tokio::time::sleep(pause).await;
         }
-        Ok(())
     }
 
-    /// Gives an id to a node that wants one.
-    pub(super) async fn admit(
+    /// Gives an id to a node that wants one, as soon as this node is part of a cluster.
+    pub(super) async fn admit_later(
         &self,
-        facts: crate::catalog::NodeFacts,
+        facts: NodeFacts,
         cluster_name: Option<&str>,
     ) -> Response {
-        let Some(cluster) = self.cluster() else {
-            return Response::NotInitialized;
-        };
         if let Err(words) = self.same_name(cluster_name) {
             return Response::Refused(words);
         }
+        let mut up = self.up();
+        let _ = tokio::time::timeout(PATIENCE / 2, up.wait_for(|up| *up)).await;
+        self.admit(facts).await
+    }
+
+    async fn admit(&self, facts: NodeFacts) -> Response {
+        let Some(cluster) = self.cluster() else {
+            return Response::NotInitialized;
+        };
         if facts.max_offset != self.config.max_offset {
             return Response::Refused(format!(
                 "locally configured maximum clock offset ({}ms) does not match that of node {} ({}ms)",
@@ -257,59 +282,73 @@ impl Node {
         }
     }
 
-    /// Tells the others what is new, every tick or two, and hears from them.
+    /// Tells the others what is new, at once and every tick, and hears from them.
     async fn gossip(self: Arc<Self>) {
-        let busy: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let mut interval = tokio::time::interval(self.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let Some(mut events) = Events::of(&self) else {
+            return;
+        };
+        let busy: Arc<Busy> = Arc::default();
         loop {
-            interval.tick().await;
-            let gone: Vec<u64> = self.local().map_or_else(Vec::new, |state| {
-                let gone = |(id, node): (&u64, &crate::catalog::Node)| {
-                    (node.membership == Membership::Decommissioned).then_some(*id)
-                };
-                state.catalog.nodes.iter().filter_map(gone).collect()
-            });
-            if let Some(state) = self.local() {
-                self.peers.learn(
-                    state
-                        .catalog
-                        .nodes
-                        .iter()
-                        .map(|(id, n)| (*id, n.facts.clone())),
-                );
-            }
-            let known: Vec<u64> = self.peers.all().into_keys().collect();
-            let mut addresses: Vec<String> = known
-                .iter()
-                .filter(|id| Some(**id) != self.id() && !gone.contains(id))
-                .filter_map(|id| self.peers.address(*id))
-                .collect();
-            if addresses.is_empty() || !self.has_quorum() {
-                addresses.extend(self.config.join.iter().cloned());
-            }
-            addresses.sort();
-            addresses.dedup();
-            addresses.retain(|address| *address != self.config.advertise);
-            for address in addresses {
-                // A peer that does not answer delays nobody else.
-                if !busy
-                    .lock()
-                    .is_ok_and(|mut busy| busy.insert(address.clone()))
-                {
-                    continue;
+            let told = self.gist();
+            let round = Instant::now();
+            for address in self.gossip_addresses() {
+                // A peer that does not answer delays nobody else; what is new meanwhile is told afterwards.
+                if busy.begin(&address) {
+                    let (node, busy) = (self.clone(), busy.clone());
+                    tokio::spawn(async move {
+                        loop {
+                            if let Err(words) = node.exchange(&address).await {
+                                tell(&node.told, &address, &words);
+                            }
+                            if !busy.again(&address) {
+                                break;
+                            }
+                        }
+                    });
                 }
-                let (node, busy) = (self.clone(), busy.clone());
-                tokio::spawn(async move {
-                    if let Err(words) = node.exchange(&address).await {
-                        tell(&node.told, &address, &words);
-                    }
-                    if let Ok(mut busy) = busy.lock() {
-                        busy.remove(&address);
-                    }
-                });
+            }
+            while self.gist() == told && round.elapsed() < self.tick {
+                events.next(self.tick.saturating_sub(round.elapsed())).await;
             }
         }
+    }
+
+    /// What the others should hear of at once when it changes.
+    fn gist(&self) -> Gist {
+        let metrics = self.raft().map(|raft| {
+            let metrics = raft.metrics();
+            let metrics = metrics.borrow();
+            (metrics.current_leader, metrics.current_term)
+        });
+        Gist {
+            group: metrics.unwrap_or_default(),
+            quorum: self.has_quorum(),
+            phase: *self.phase.borrow(),
+            nodes: self.peers.all().into_keys().collect(),
+        }
+    }
+
+    fn gossip_addresses(&self) -> BTreeSet<String> {
+        let state = self.local();
+        let nodes = state.iter().flat_map(|state| &state.catalog.nodes);
+        self.peers
+            .learn(nodes.clone().map(|(id, node)| (*id, node.facts.clone())));
+        let gone: BTreeSet<u64> = nodes
+            .filter(|(_, node)| node.membership == Membership::Decommissioned)
+            .map(|(id, _)| *id)
+            .collect();
+        let mut addresses: BTreeSet<String> = self
+            .peers
+            .all()
+            .into_keys()
+            .filter(|id| Some(*id) != self.id() && !gone.contains(id))
+            .filter_map(|id| self.peers.address(id))
+            .collect();
+        if addresses.is_empty() || !self.has_quorum() {
+            addresses.extend(self.config.join.iter().cloned());
+        }
+        addresses.remove(&self.config.advertise);
+        addresses
     }
 
     /// Tells one peer what is new, and hears from it.
@@ -337,6 +376,59 @@ impl Node {
                 "node belongs to cluster {ours} but is attempting to connect to a gossip network for cluster {theirs}"
             )),
             _ => Ok(()),
+        }
+    }
+}
+
+/// The answer to a node that wanted to join.
+struct Admission {
+    cluster: Uuid,
+    node: u64,
+    nodes: Vec<(u64, NodeFacts)>,
+}
+
+/// What a node has to tell.
+#[derive(PartialEq, Eq)]
+struct Gist {
+    group: (Option<u64>, u64),
+    quorum: bool,
+    phase: Phase,
+    nodes: BTreeSet<u64>,
+}
+
+/// Addresses that are being told something, and whether there is more to tell each.
+#[derive(Default)]
+struct Busy(Mutex<BTreeMap<String, bool>>);
+
+impl Busy {
+    /// Whether an address is free, and is taken now.
+    fn begin(&self, address: &str) -> bool {
+        let Ok(mut busy) = self.0.lock() else {
+            return false;
+        };
+        match busy.get_mut(address) {
+            Some(more) => {
+                *more = true;
+                false
+            }
+            None => busy.insert(address.to_owned(), false).is_none(),
+        }
+    }
+
+    /// Whether there is more to tell an address, which is free otherwise.
+    fn again(&self, address: &str) -> bool {
+        let Ok(mut busy) = self.0.lock() else {
+            return false;
+        };
+        match busy.get_mut(address) {
+            Some(more) if *more => {
+                *more = false;
+                true
+            }
+            _ => {
+                busy.remove(address);
+                false
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! A node: its part of the Raft group, its listeners, and what it knows of the others.
 
 mod drain;
+mod events;
 mod join;
 mod reload;
 mod serve;
@@ -29,6 +30,7 @@ use crate::state::{Command, Outcome, Reply, State};
 use crate::tls::Live;
 
 pub(crate) use drain::Phase;
+use events::Events;
 pub(crate) use serve::start;
 
 /// How a node was started.
@@ -67,6 +69,9 @@ pub(crate) struct Config {
     /// Where the URL is written.
     pub(crate) url_file: Option<PathBuf>,
 }
+
+/// After how many ticks of silence a peer is taken for dead.
+const WINDOW: u32 = 6;
 
 /// What a node counts.
 #[derive(Debug, Default)]
@@ -153,15 +158,16 @@ fn tick() -> Duration {
 impl Node {
     fn new(config: Config, tls: Option<Arc<Live>>, store: Uuid) -> Arc<Self> {
         let pool = Pool::new(tls.clone().map_or(Credentials::None, Credentials::Node));
+        let tick = tick();
         Arc::new(Self {
             tls,
-            peers: Peers::new(config.locality.clone(), pool),
+            peers: Peers::new(config.locality.clone(), tick * WINDOW, pool),
             config,
             counters: Counters::default(),
             store,
             started: Instant::now(),
             started_at: chrono::Utc::now().timestamp_micros(),
-            tick: tick(),
+            tick,
             part: OnceLock::new(),
             up: watch::Sender::new(false),
             phase: watch::Sender::new(Phase::Serving),
@@ -218,7 +224,7 @@ impl Node {
 
     /// After what silence a peer is taken for dead.
     fn liveness_window(&self) -> Duration {
-        self.tick * 6
+        self.tick * WINDOW
     }
 
     /// Whether a node's process is up, as far as can be told from here.
@@ -382,6 +388,7 @@ impl Node {
         let mut attempt = 0;
         let mut arrived = false;
         let mut hint = None;
+        let mut events = None;
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
@@ -400,10 +407,10 @@ impl Node {
             };
             let answer = match leader {
                 Some(id) if Some(id) == self.id() => {
-                    arrived = true;
-                    tokio::time::timeout(patience, self.lead(request(attempt)))
-                        .await
-                        .ok()
+                    let answer = tokio::time::timeout(patience, self.lead(request(attempt))).await;
+                    // Who says that it is not the leader has kept nothing of the request.
+                    arrived |= !matches!(answer, Ok(Response::NotLeader(_)));
+                    answer.ok()
                 }
                 Some(id) => match self.peers.address(id) {
                     Some(address) => {
@@ -444,7 +451,10 @@ impl Node {
             // Until somebody else leads, or it is time to look again.
             let pause = self.tick.min(Duration::from_millis(100)).min(left);
             if hint.is_none() {
-                tokio::time::sleep(pause).await;
+                match events.get_or_insert_with(|| Events::of(self)) {
+                    Some(events) => events.next(pause).await,
+                    None => tokio::time::sleep(pause).await,
+                }
             }
         }
     }

@@ -50,7 +50,7 @@ pub(crate) async fn start(mut config: Config, identity: Option<Identity>) -> Res
         &std::process::id().to_string(),
     )?;
 
-    node.take_part(&ident).await?;
+    node.take_part(&ident, false).await?;
     let joining = node.part.get().is_none();
     if joining {
         println(
@@ -268,7 +268,7 @@ impl Node {
             Request::Join {
                 facts,
                 cluster_name,
-            } => self.admit(facts, cluster_name.as_deref()).await,
+            } => self.admit_later(facts, cluster_name.as_deref()).await,
             Request::Append(rpc) => match self.raft() {
                 Some(raft) => match raft.append_entries(rpc).await {
                     Ok(answer) => Response::Append(answer),

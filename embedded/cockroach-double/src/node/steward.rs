@@ -1,6 +1,6 @@
 //! What the leader looks after: who is in the group, who votes, and who leads.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -8,29 +8,30 @@ use std::time::{Duration, Instant};
 use openraft::{BasicNode, ChangeMembers};
 use tracing::{info, warn};
 
-use super::Node;
+use super::events::up_to_date;
+use super::{Events, Node};
 use crate::catalog::Membership;
 use crate::placement;
 use crate::rpc::{Request, Response};
 use crate::state::State;
 
-/// How far a learner may be behind and vote still.
-const BEHIND: u64 = 200;
-
 impl Node {
     /// Looks after the group for as long as the process lives.
     pub(super) async fn stewardship(self: Arc<Self>) {
-        let mut interval = tokio::time::interval(self.tick);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let Some(mut events) = Events::of(&self) else {
+            return;
+        };
         let mut moved: Option<Instant> = None;
         loop {
-            interval.tick().await;
+            events.next(self.tick).await;
             if !self.leads() || !self.has_quorum() {
                 continue;
             }
             let Some(state) = self.local() else { continue };
             if let Err(words) = self.look_after_members(&state).await {
                 warn!("membership: {words}");
+                // What is wrong may stay wrong for a while.
+                tokio::time::sleep(self.tick).await;
                 continue;
             }
             let rested = moved.is_none_or(|at| at.elapsed() > self.tick * 20);
@@ -52,35 +53,32 @@ impl Node {
         }
         let known: BTreeSet<u64> = members.nodes().map(|(id, _)| *id).collect();
         let voters: BTreeSet<u64> = members.voter_ids().collect();
+        let mut new: BTreeMap<u64, BasicNode> = BTreeMap::new();
+        let mut left: BTreeSet<u64> = BTreeSet::new();
         for (id, node) in &state.catalog.nodes {
             let gone = node.membership == Membership::Decommissioned;
             if !gone && !known.contains(id) && self.is_live(*id) {
-                info!("n{id} is taken into the group");
-                raft.add_learner(*id, BasicNode::default(), false)
-                    .await
-                    .map_err(|e| e.to_string())?;
-                return Ok(());
-            }
-            if gone && known.contains(id) && !voters.contains(id) {
-                info!("n{id} is taken out of the group");
-                let change = ChangeMembers::RemoveNodes(BTreeSet::from([*id]));
-                raft.change_membership(change, true)
-                    .await
-                    .map_err(|e| e.to_string())?;
-                return Ok(());
+                new.insert(*id, BasicNode::default());
+            } else if gone && known.contains(id) && !voters.contains(id) {
+                left.insert(*id);
             }
         }
-        let last = metrics.last_log_index.unwrap_or(0);
-        let up_to_date = |id: u64| {
-            self.id() == Some(id)
-                || metrics
-                    .replication
-                    .as_ref()
-                    .and_then(|all| all.get(&id))
-                    .is_some_and(|matched| {
-                        matched.as_ref().is_some_and(|at| at.index + BEHIND >= last)
-                    })
-        };
+        // Whatever is changed wakes this task again, which then looks at what is left to do.
+        if !new.is_empty() || !left.is_empty() {
+            let change = if new.is_empty() {
+                info!(nodes = ?left, "nodes are taken out of the group");
+                ChangeMembers::RemoveNodes(left)
+            } else {
+                info!(nodes = ?new.keys(), "nodes are taken into the group");
+                ChangeMembers::AddNodes(new)
+            };
+            raft.change_membership(change, true)
+                .await
+                .map_err(|e| e.to_string())?;
+            return Ok(());
+        }
+        let up_to_date = up_to_date(&metrics);
+        let has_log = |id: u64| self.id() == Some(id) || up_to_date.contains(&id);
         let dead_after = self.duration_setting("server.time_until_store_dead");
         let usable = |id: u64| {
             if voters.contains(&id) {
@@ -91,7 +89,7 @@ impl Node {
                     .nodes
                     .get(&id)
                     .is_some_and(|node| node.draining);
-                known.contains(&id) && self.is_live(id) && up_to_date(id) && !draining
+                known.contains(&id) && self.is_live(id) && has_log(id) && !draining
             }
         };
         let goal = placement::goal(&state.catalog);
