@@ -26,6 +26,10 @@ pub struct Settings {
     pub tools_image: String,
     /// `ATLAS_REPLICATOR_IMAGE`.
     pub replicator_image: String,
+    /// `ATLAS_COCKROACHDB_IMAGE`: the double, or the published image with its version as tag.
+    pub cockroachdb_image: String,
+    /// `ATLAS_COCKROACHDB_OLDER`: the tag of an older version of the same image, for upgrades.
+    pub cockroachdb_older: String,
     /// `ATLAS_TEST_IMAGE`: an image inside every node, with a shell, `wget` and `httpd`.
     pub test_image: String,
     /// `ATLAS_K3D_583`.
@@ -58,6 +62,8 @@ impl Settings {
             localstack_image: text("ATLAS_LOCALSTACK_IMAGE", "atlas/localstack:4.9.2"),
             tools_image: text("ATLAS_TOOLS_IMAGE", "atlas/tools:1"),
             replicator_image: text("ATLAS_REPLICATOR_IMAGE", "atlas/replicator:1"),
+            cockroachdb_image: text("ATLAS_COCKROACHDB_IMAGE", "atlas/cockroach-double:v25.4.11"),
+            cockroachdb_older: text("ATLAS_COCKROACHDB_OLDER", "v25.4.10"),
             test_image: text("ATLAS_TEST_IMAGE", "docker.io/atlas/busybox:1"),
             k3d_583: path("ATLAS_K3D_583", bin.join("k3d-v5.8.3")),
             k3d_590: path("ATLAS_K3D_590", bin.join("k3d-v5.9.0")),

@@ -9,6 +9,7 @@ mod ansible_faults;
 mod bridge;
 mod cloud;
 mod cluster;
+mod cockroachdb;
 mod drift;
 mod examples;
 mod faults;

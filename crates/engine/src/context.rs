@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 use crate::docker::Docker;
 use crate::error::{Error, Result};
 
+/// How long a part of some work whose time is up may take to say what it waited for.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
 /// Told of each step as it happens.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -110,9 +113,27 @@ impl Scope {
     /// Runs `work` until it ends, the user stops it or the time is up. `doing` completes the
     /// sentence "stopped while …".
     pub async fn guard<T>(&self, doing: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.guard_for(Duration::ZERO, doing, work).await
+    }
+
+    /// The same for work with guarded parts, which know more of what they waited for: they come first.
+    pub(crate) async fn oversee<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        self.guard_for(LAST_WORDS, doing, work).await
+    }
+
+    async fn guard_for<T>(
+        &self,
+        beyond: Duration,
+        doing: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
         let expired = async {
             match self.deadline {
-                Some((at, _)) => tokio::time::sleep_until(at).await,
+                Some((at, _)) => tokio::time::sleep_until(at + beyond).await,
                 None => std::future::pending().await,
             }
         };

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use atlas_engine::cockroachdb::cluster::{self, Observed, Spec};
-use atlas_engine::cockroachdb::topology::View;
+use atlas_engine::cockroachdb::quorum::Kind;
+use atlas_engine::cockroachdb::topology::{Topology, View};
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -98,7 +99,7 @@ fn state(observed: &Observed, before: &Value) -> Value {
         .report
         .failures
         .iter()
-        .filter(|one| one.kind == atlas_engine::cockroachdb::quorum::Kind::Region)
+        .filter(|one| one.kind == Kind::Region)
         .map(|one| (one.name.clone(), Value::int(one.margin)));
     state.set("quorum_margins", Value::Map(margins.collect()));
     state.set("has_license", Value::Bool(observed.has_license));
@@ -308,7 +309,7 @@ impl Resource<Configured> for Cluster {
                 .view
                 .topology()
                 .into_iter()
-                .flat_map(|topology| topology.members())
+                .flat_map(Topology::members)
                 .filter_map(|node| node.tier("region").map(str::to_owned))
                 .collect();
             before.set(

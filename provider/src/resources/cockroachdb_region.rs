@@ -242,7 +242,7 @@ fn state(observed: &Observed, before: &Value) -> Value {
         let shown = odd.map_or(found, |odd| &odd.found);
         state.set("image", Value::string(&shown.image));
         state.set("network", Value::string(&found.network));
-        state.set("nodes", Value::int(observed.members.len() as i64));
+        state.set("nodes", count(observed.members.len()));
         state.set("insecure", Value::Bool(!found.secure));
         let optional = [
             ("cache", found.resources.cache.clone()),
@@ -270,7 +270,7 @@ fn state(observed: &Observed, before: &Value) -> Value {
                 .filter(|node| node.is_live)
                 .count()
         });
-        state.set("nodes", Value::int(live as i64));
+        state.set("nodes", count(live));
     }
     let containers = observed
         .members
@@ -292,6 +292,10 @@ fn state(observed: &Observed, before: &Value) -> Value {
     });
     state.set("node_ids", Value::List(ids.unwrap_or_default()));
     state
+}
+
+fn count(number: usize) -> Value {
+    Value::int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 fn list_of(all: &[String]) -> Value {

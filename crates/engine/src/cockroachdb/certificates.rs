@@ -154,21 +154,20 @@ impl Authority {
     /// The authority in this folder; `None` where there is none.
     ///
     /// # Errors
-    /// [`Error::Certificate`] where only half of it is there, or it cannot be read.
+    /// [`Error::Certificate`] where its key is missing, or it cannot be read.
     pub fn open(folder: &Path) -> Result<Option<Self>> {
         let (certificate_file, key_file) = (folder.join("ca.crt"), folder.join("ca.key"));
         let (certificate, key) = (read(&certificate_file)?, read(&key_file)?);
-        let half = |path: &Path, other: &str| Error::Certificate {
-            path: path.to_owned(),
-            reason: format!(
-                "it is missing, and {other} is there. Restore it from where you keep it; without both no node can \
-                 get a certificate that the others accept"
-            ),
-        };
         let (certificate, key) = match (certificate, key) {
-            (None, None) => return Ok(None),
-            (Some(_), None) => return Err(half(&key_file, "ca.crt")),
-            (None, Some(_)) => return Err(half(&certificate_file, "ca.key")),
+            // The certificate can be made of the key, in whatever moment the making was interrupted.
+            (None, _) => return Ok(None),
+            (Some(_), None) => {
+                return Err(unreadable(
+                    &key_file,
+                    "it is missing, and ca.crt is there. Restore it from where you keep it; without it no node can get a \
+                     certificate that the others accept",
+                ));
+            }
             (Some(certificate), Some(key)) => (certificate, key),
         };
         let about = Certificate::parse(certificate.as_bytes());
@@ -220,13 +219,17 @@ impl Authority {
             .create(folder)
             .map_err(failed)?;
         let made = |error: rcgen::Error| unreadable(&folder.join("ca.crt"), &error.to_string());
-        let key = KeyPair::generate().map_err(made)?;
+        let key_file = folder.join("ca.key");
+        let key = match read(&key_file)? {
+            Some(key) => parse_key(&key_file, &key)?,
+            None => KeyPair::generate().map_err(made)?,
+        };
         let mut params = params("Cockroach CA", DAY * AUTHORITY_DAYS);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let certificate = params.self_signed(&key).map_err(made)?.pem();
-        // The key first: half an authority is told, and a certificate without key is useless.
-        write(&folder.join("ca.key"), &key.serialize_pem())?;
+        // The key first: what is signed by it stays good, whichever certificate is made of it.
+        write(&key_file, &key.serialize_pem())?;
         write(&folder.join("ca.crt"), &certificate)?;
         Self::open(folder)?.ok_or_else(|| unreadable(&folder.join("ca.crt"), "it vanished"))
     }
@@ -309,6 +312,11 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Never with the library's words: they could show what was in the file.
+fn parse_key(path: &Path, pem: &str) -> Result<KeyPair> {
+    KeyPair::from_pem(pem).map_err(|_| unreadable(path, "it is no key in PKCS #8"))
+}
+
 fn params(common_name: &str, life: Duration) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -385,7 +393,18 @@ mod tests {
     }
 
     #[test]
-    fn half_an_authority_is_told_and_not_replaced() {
+    fn an_interrupted_authority_is_finished_with_the_same_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Authority::ensure(folder.path()).unwrap();
+        fs::remove_file(folder.path().join("ca.crt")).unwrap();
+        let again = Authority::ensure(folder.path()).unwrap();
+        let pair = first.node(&names(), 30).unwrap();
+        let read = Certificate::parse(pair.certificate.as_bytes()).unwrap();
+        assert!(read.is_signed_by(&again.about));
+    }
+
+    #[test]
+    fn an_authority_without_its_key_is_told_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         Authority::ensure(folder.path()).unwrap();
         fs::remove_file(folder.path().join("ca.key")).unwrap();

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::observe::{Observed, SYSTEM, observe, tables};
-use super::plan::{Step, is_whole, plan};
+use super::observe::{Observed, SYSTEM, observe, tables, zones};
+use super::plan::{Plan, Step, constraints, is_spread_otherwise, is_whole, plan};
 use super::spec::{LICENSE, Spec};
 use crate::cockroachdb::command::Shell;
-use crate::cockroachdb::topology::{Membership, View};
+use crate::cockroachdb::topology::{Membership, Topology, View};
 use crate::cockroachdb::{certificates, names, region, turn};
 use crate::context::Context;
 use crate::error::{Error, Result, refuse};
@@ -41,29 +41,36 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// [`Error::TimedOut`] naming the nodes that are missing.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = admit(cx, spec).await?;
-    cx.guard("bringing up a cluster of CockroachDB", async {
-        let _turn = turn(cx, &spec.name).await?;
-        let first = plan(spec, &observed);
-        if first.steps.contains(&Step::Init) {
-            init(cx, spec).await?;
-        }
-        if first.steps.contains(&Step::WaitForNodes) {
-            cx.tell(&Step::WaitForNodes.summary(&spec.name));
-            wait(cx, spec).await?;
-        }
-        // Only one that serves tells its settings.
-        let now = observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await?;
-        let Some(shell) = &now.shell else {
-            return Ok(());
-        };
-        for step in plan(spec, &now).steps {
-            cx.tell(&step.summary(&spec.name));
-            carry_out(cx, spec, shell, &step).await?;
-        }
-        Ok(())
-    })
-    .await?;
-    observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await
+    let work = Box::pin(bring_up(cx, spec, plan(spec, &observed)));
+    cx.oversee("bringing up a cluster of CockroachDB", work)
+        .await?;
+    Box::pin(observe(
+        cx,
+        &spec.name,
+        spec.settings.keys().chain(&spec.reset),
+    ))
+    .await
+}
+
+async fn bring_up(cx: &Context, spec: &Spec, first: Plan) -> Result<()> {
+    let _turn = turn(cx, &spec.name).await?;
+    if first.steps.contains(&Step::Init) {
+        init(cx, spec).await?;
+    }
+    if first.steps.contains(&Step::WaitForNodes) {
+        cx.tell(&Step::WaitForNodes.summary(&spec.name));
+        wait(cx, spec).await?;
+    }
+    // Only one that serves tells its settings.
+    let now = observe(cx, &spec.name, spec.settings.keys().chain(&spec.reset)).await?;
+    let Some(shell) = &now.shell else {
+        return Ok(());
+    };
+    for step in plan(spec, &now).steps {
+        cx.tell(&step.summary(&spec.name));
+        carry_out(cx, spec, shell, &step).await?;
+    }
+    Ok(())
 }
 
 /// Once for a cluster: where any node took part already, the others join it, and another `init` would make two clusters.
@@ -149,16 +156,7 @@ async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
 async fn carry_out(cx: &Context, spec: &Spec, shell: &Shell, step: &Step) -> Result<()> {
     let statements: Vec<(&'static str, &str, String)> = match step {
         Step::Init | Step::WaitForNodes => return Ok(()),
-        Step::SpreadSystemRanges(constraints) => SYSTEM
-            .iter()
-            .map(|target| {
-                let constraints = names::text(constraints);
-                let statement = format!(
-                    "ALTER {target} CONFIGURE ZONE USING num_replicas = 5, constraints = {constraints}"
-                );
-                ("configure the zone of", *target, statement)
-            })
-            .collect(),
+        Step::SpreadSystemRanges(constraints) => return spread(cx, shell, constraints).await,
         Step::Set(name, value) => vec![(
             "set cluster setting",
             name,
@@ -182,6 +180,37 @@ async fn carry_out(cx: &Context, spec: &Spec, shell: &Shell, step: &Step) -> Res
     };
     for (operation, object, statement) in statements {
         shell.sql(cx, operation, object, &statement).await?;
+    }
+    Ok(())
+}
+
+async fn spread(cx: &Context, shell: &Shell, constraints: &str) -> Result<()> {
+    for target in SYSTEM {
+        let constraints = names::text(constraints);
+        let statement = format!(
+            "ALTER {target} CONFIGURE ZONE USING num_replicas = 5, constraints = {constraints}"
+        );
+        shell
+            .sql(cx, "configure the zone of", target, &statement)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Spreads system ranges anew over these nodes, where they are spread: a region whose replicas are demanded cannot leave.
+pub(in super::super) async fn respread(
+    cx: &Context,
+    shell: &Shell,
+    topology: &Topology,
+) -> Result<()> {
+    let wanted = constraints(topology);
+    let found = zones(cx, shell).await?;
+    let are_spread = found
+        .values()
+        .all(|constraints| constraints.contains("+region"));
+    if are_spread && is_spread_otherwise(&wanted, &found) {
+        cx.tell(&format!("spread the system ranges: {wanted}"));
+        spread(cx, shell, &wanted).await?;
     }
     Ok(())
 }

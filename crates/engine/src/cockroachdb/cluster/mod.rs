@@ -5,6 +5,7 @@ mod observe;
 mod plan;
 mod spec;
 
+pub(super) use execute::respread;
 pub use execute::{admit, apply, delete};
 pub(super) use observe::tables;
 pub use observe::{Observed, observe};

@@ -163,7 +163,7 @@ async fn values(
     Ok(found)
 }
 
-async fn zones(cx: &Context, shell: &Shell) -> Result<BTreeMap<&'static str, String>> {
+pub(super) async fn zones(cx: &Context, shell: &Shell) -> Result<BTreeMap<&'static str, String>> {
     let mut found = BTreeMap::new();
     for target in SYSTEM {
         let statement = format!("SHOW ZONE CONFIGURATION FROM {target}");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::observe::{Observed, SYSTEM};
 use super::spec::{LICENSE, Spec};
-use crate::cockroachdb::topology::{Membership, Topology, View};
+use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
 use crate::difference::Difference;
 
 /// Replicas of every system range: the vendor's default, and as many as survive a region with two of its nodes.
@@ -129,30 +129,32 @@ pub(super) fn is_whole(spec: &Spec, topology: &Topology) -> bool {
 
 /// Without constraints three of five system replicas may be in one region, and the cluster is lost with it.
 fn spread(topology: &Topology, observed: &Observed) -> Option<Step> {
-    let wanted = constraints(topology)?;
-    let differs = |target: &&str| {
-        observed
-            .zones
-            .get(*target)
-            .is_none_or(|found| squeezed(found) != squeezed(&wanted))
-    };
-    SYSTEM
-        .iter()
-        .any(|target| differs(&target))
-        .then_some(Step::SpreadSystemRanges(wanted))
+    let wanted = constraints(topology);
+    is_spread_otherwise(&wanted, &observed.zones).then_some(Step::SpreadSystemRanges(wanted))
 }
 
-/// One replica for each region, and a second where there are nodes for it, as far as five go. `None` for less than three
-/// regions, of which one holds half of the replicas in any case.
-pub(super) fn constraints(topology: &Topology) -> Option<String> {
+/// Whether any system range has other constraints than these.
+pub(super) fn is_spread_otherwise(wanted: &str, zones: &BTreeMap<&'static str, String>) -> bool {
+    SYSTEM.iter().any(|target| {
+        let found = zones.get(target).map(String::as_str).unwrap_or_default();
+        squeezed(found) != squeezed(wanted)
+    })
+}
+
+/// One replica for each region, and a second where there are nodes for it, as far as five go. No constraints for less than
+/// three regions, of which one holds half of the replicas in any case, and for more than five.
+pub(super) fn constraints(topology: &Topology) -> String {
     let mut nodes: BTreeMap<&str, usize> = BTreeMap::new();
-    for node in topology.members() {
-        if node.membership == Membership::Active {
-            *nodes.entry(node.tier("region")?).or_default() += 1;
-        }
+    let active = |node: &&NodeStatus| node.membership == Membership::Active;
+    for region in topology
+        .members()
+        .filter(active)
+        .filter_map(|node| node.tier("region"))
+    {
+        *nodes.entry(region).or_default() += 1;
     }
     if nodes.len() < 3 || nodes.len() > SYSTEM_REPLICAS {
-        return None;
+        return "[]".to_owned();
     }
     let mut left = SYSTEM_REPLICAS - nodes.len();
     let shares = nodes.iter().map(|(region, count)| {
@@ -161,13 +163,16 @@ pub(super) fn constraints(topology: &Topology) -> Option<String> {
         format!("+region={region}: {}", 1 + usize::from(second))
     });
     let shares: Vec<String> = shares.collect();
-    Some(format!("{{{}}}", shares.join(", ")))
+    format!("{{{}}}", shares.join(", "))
 }
 
+/// Without what may be written in several ways: no constraints are `[]`, or nothing at all.
 fn squeezed(text: &str) -> String {
-    text.chars()
+    let text: String = text
+        .chars()
         .filter(|c| !c.is_whitespace() && *c != '"')
-        .collect()
+        .collect();
+    if text == "[]" { String::new() } else { text }
 }
 
 /// Whether a setting's value is this: it tells `true` as `t`, and durations in its own form.
@@ -197,7 +202,6 @@ fn seconds(text: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cockroachdb::topology::NodeStatus;
 
     fn topology(regions: &[&str]) -> Topology {
         let node = |(id, region): (usize, &&str)| NodeStatus {
@@ -228,7 +232,7 @@ mod tests {
 
     fn observed() -> Observed {
         let topology = topology(&["a", "a", "b", "b", "c"]);
-        let wanted = constraints(&topology).unwrap();
+        let wanted = constraints(&topology);
         Observed {
             view: View::Live(topology),
             settings: [("kv.rangefeed.enabled".to_owned(), "t".to_owned())].into(),
@@ -257,23 +261,19 @@ mod tests {
         for (regions, expected) in [
             (
                 &["a", "a", "b", "b", "c"][..],
-                Some("{+region=a: 2, +region=b: 2, +region=c: 1}"),
+                "{+region=a: 2, +region=b: 2, +region=c: 1}",
             ),
             (
                 &["a", "b", "c"],
-                Some("{+region=a: 1, +region=b: 1, +region=c: 1}"),
+                "{+region=a: 1, +region=b: 1, +region=c: 1}",
             ),
             (
                 &["a", "b", "b", "b", "c", "c"],
-                Some("{+region=a: 1, +region=b: 2, +region=c: 2}"),
+                "{+region=a: 1, +region=b: 2, +region=c: 2}",
             ),
-            (&["a", "a", "a", "b", "b"], None),
+            (&["a", "a", "a", "b", "b"], "[]"),
         ] {
-            assert_eq!(
-                constraints(&topology(regions)).as_deref(),
-                expected,
-                "{regions:?}"
-            );
+            assert_eq!(constraints(&topology(regions)), expected, "{regions:?}");
         }
     }
 

@@ -212,7 +212,7 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields: plan.replace().into_iter().map(str::to_owned).collect(),
         });
     }
-    cx.guard("bringing up a region of CockroachDB", async {
+    cx.oversee("bringing up a region of CockroachDB", async {
         // First of all: an image that cannot be had leaves the world as it was.
         let makes = |step: &Step| matches!(step, Step::CreateNode(_) | Step::RemakeNode(_));
         if plan.steps.iter().any(makes) {
@@ -277,6 +277,10 @@ impl Work<'_> {
             _ => None,
         });
         try_join_all(starting).await?;
+        let joined = |step: &Step| matches!(step, Step::CreateNode(_) | Step::RecommissionNode(_));
+        if matches!(self.observed.view, View::Live(_)) && plan.steps.iter().any(joined) {
+            self.spread().await?;
+        }
         for step in &plan.steps {
             match step {
                 Step::WaitForNodes(count) => {
@@ -404,6 +408,17 @@ impl Work<'_> {
         ask(self.cx, asked).await
     }
 
+    /// A region with a second node may hold a second replica of system ranges.
+    async fn spread(&self) -> Result<()> {
+        let _turn = turn(self.cx, &self.spec.cluster).await?;
+        match self.ask(&[]).await? {
+            (View::Live(topology), Some(shell)) => {
+                cluster::respread(self.cx, &shell, &topology).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     async fn recommission(&self, number: u32) -> Result<()> {
         let _turn = turn(self.cx, &self.spec.cluster).await?;
         match (self.observed.status(number), &self.observed.shell) {
@@ -458,12 +473,14 @@ impl Work<'_> {
         cx.docker.remove_container(&name).await?;
         self.create(number).await?;
         cx.docker.start_container(&name).await?;
+        if matches!(self.observed.view, View::Live(_)) {
+            ready::wait(cx, SERVES, &name).await?;
+        } else {
+            ready::wait(cx, "", &name).await?;
+        }
         match others {
-            Some(shell) => {
-                ready::wait(cx, SERVES, &name).await?;
-                whole(cx, &shell, "").await
-            }
-            None => ready::wait(cx, "", &name).await,
+            Some(shell) => whole(cx, &shell, "").await,
+            None => Ok(()),
         }
     }
 
@@ -495,6 +512,11 @@ impl Work<'_> {
         if ids.is_empty() {
             return Ok(());
         }
+        let mut after = topology;
+        for node in after.nodes.iter_mut().filter(|node| ids.contains(&node.id)) {
+            node.membership = Membership::Decommissioning;
+        }
+        cluster::respread(self.cx, &shell, &after).await?;
         shell.decommission(self.cx, &ids).await
     }
 
@@ -518,12 +540,12 @@ async fn whole(cx: &Context, shell: &Shell, except: &str) -> Result<()> {
                 .filter(|node| !node.is_live && node.address != except)
                 .map(|node| format!("n{} ({})", node.id, node.address))
                 .collect();
-            let (lacking, lost) = (topology.underreplicated(), topology.unavailable());
-            if dead.is_empty() && lacking == 0 && lost == 0 {
+            let (few, lost) = (topology.underreplicated(), topology.unavailable());
+            if dead.is_empty() && few == 0 && lost == 0 {
                 return Ok(());
             }
             last = format!(
-                "Not live: {}. Under-replicated ranges: {lacking}, unavailable: {lost}. ",
+                "Not live: {}. Under-replicated ranges: {few}, unavailable: {lost}. ",
                 if dead.is_empty() {
                     "none".to_owned()
                 } else {
@@ -567,7 +589,7 @@ pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
     if observed.is_gone() {
         return Ok(());
     }
-    cx.guard("removing a region of CockroachDB", async {
+    cx.oversee("removing a region of CockroachDB", async {
         let mut numbers: Vec<u32> = observed.volumes.iter().copied().collect();
         numbers.extend(observed.members.iter().map(|one| one.found.number));
         numbers.sort_unstable();

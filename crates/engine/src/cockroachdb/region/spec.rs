@@ -313,7 +313,7 @@ pub(super) mod tests {
             ("image", |spec| spec.image = String::new()),
             ("zones[0]", |spec| spec.zones = vec!["a,b".into()]),
             ("addresses", |spec| {
-                spec.addresses.push([10, 0, 0, 13].into())
+                spec.addresses.push([10, 0, 0, 13].into());
             }),
             ("addresses[1]", |spec| spec.addresses[1] = spec.addresses[0]),
             ("http_ports[0]", |spec| spec.http_ports = vec![26257]),

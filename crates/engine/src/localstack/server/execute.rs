@@ -143,7 +143,7 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields: plan.replace().into_iter().map(str::to_owned).collect(),
         });
     }
-    cx.guard("bringing up LocalStack", async {
+    cx.oversee("bringing up LocalStack", async {
         // First of all: an image that cannot be had leaves the world as it was.
         for step in &plan.steps {
             match (step, &spec.replicator) {

@@ -1,0 +1,6 @@
+ephemeral "atlas_cockroachdb_credentials" "root" {
+  cluster      = "example"
+  certificates = "${path.root}/certificates"
+  user         = "root"
+  lifetime     = "15m"
+}

@@ -1,0 +1,1 @@
+terraform import atlas_cockroachdb_cluster.ledger example
