@@ -95,18 +95,12 @@ pub(crate) enum Request {
         /// The cluster's name, if it is to be verified.
         cluster_name: Option<String>,
     },
-    /// Raft.
-    Append(AppendEntriesRequest<Types>),
-    /// Raft.
-    Vote(VoteRequest<u64>),
-    /// Raft.
-    Snapshot(InstallSnapshotRequest<Types>),
+    /// Raft, for this node: another one may be at the address by now.
+    Raft(u64, Raft),
     /// A command for the leader.
     Propose(Command),
     /// The leader's word on how far the log is committed.
     ReadIndex,
-    /// The leader asks a follower to become it.
-    Elect,
     /// `node status`.
     Status,
     /// Who votes.
@@ -134,6 +128,19 @@ pub(crate) enum Request {
         /// How.
         membership: Membership,
     },
+}
+
+/// What nodes of the group ask one another.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Raft {
+    /// To take in entries of the log.
+    Append(AppendEntriesRequest<Types>),
+    /// To vote.
+    Vote(VoteRequest<u64>),
+    /// To take in a snapshot.
+    Snapshot(InstallSnapshotRequest<Types>),
+    /// The leader asks a follower to become it.
+    Elect,
 }
 
 /// An answer.

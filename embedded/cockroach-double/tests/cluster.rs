@@ -492,6 +492,34 @@ async fn wait_for(client: &tokio_postgres::Client, sql: &str, fine: impl Fn(&str
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_with_a_wiped_store_is_another_one_and_votes_for_nobody_else() {
+    let mut cluster = Cluster::ready(THREE);
+    let client = cluster.client(0).await;
+    client.batch_execute(IMPATIENT).await.unwrap();
+    client
+        .batch_execute("CREATE TABLE kept (id INT PRIMARY KEY)")
+        .await
+        .unwrap();
+    cluster.nodes[1].kill();
+    std::fs::remove_dir_all(&cluster.nodes[1].folder).unwrap();
+    cluster.run(1);
+    wait("the node is back as another one", || {
+        let status = said(&cluster.command(0, &["node", "status", "--format=csv"]));
+        status
+            .lines()
+            .any(|line| line.starts_with("4,") && line.ends_with(",true"))
+    });
+    client
+        .batch_execute("INSERT INTO kept VALUES (1)")
+        .await
+        .unwrap();
+    // It is at the address of a voter that is gone, whose vote is not its own.
+    cluster.nodes[2].kill();
+    let (code, message) = refused(&client, "INSERT INTO kept VALUES (2)").await;
+    assert!(code == "58C00" || code == "40003", "{code}: {message}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_are_drained_and_decommissioned_or_refused() {
     let mut cluster = Cluster::ready(THREE);
     let blocked = cluster.command(0, &["node", "decommission", "2"]);

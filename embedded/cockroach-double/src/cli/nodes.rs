@@ -366,7 +366,6 @@ async fn decommission(
         show("\nDecommissioning pre-checks complete. No errors were detected (dry run).\n");
         return Ok(0);
     }
-    let holds = |row: &StatusRow| row.live && row.replicas > 0;
     let mut last = String::new();
     // Replicas leave a node as soon as it does not vote any more.
     loop {
@@ -395,7 +394,7 @@ async fn decommission(
             tokio::time::sleep(Duration::from_millis(200)).await;
             continue;
         }
-        for row in mine.iter().filter(|row| holds(row) && !row.draining) {
+        for row in mine.iter().filter(|row| row.live && !row.draining) {
             show(&format!("\ndraining node n{}\n", row.id));
             let request = Request::Drain {
                 node: Some(row.id),

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::Node;
+use crate::catalog::Membership;
 use crate::rpc::{Request, Response};
 use crate::state::Command;
 
@@ -70,6 +71,7 @@ impl Node {
         self.advance(Phase::Unready);
         if let Some(id) = self.id()
             && self.has_quorum()
+            && !self.is_known_to_drain(id)
         {
             let told = self.propose(Command::Draining {
                 node: id,
@@ -101,6 +103,14 @@ impl Node {
         info!("drained");
     }
 
+    /// Whether the cluster has been told already, or would not listen.
+    fn is_known_to_drain(&self, id: u64) -> bool {
+        self.local().is_some_and(|state| {
+            let node = state.catalog.nodes.get(&id);
+            node.is_some_and(|node| node.draining || node.membership == Membership::Decommissioned)
+        })
+    }
+
     /// `node drain`: of this node, or of another.
     pub(super) async fn drain_of(self: &Arc<Self>, node: Option<u64>, shutdown: bool) -> Response {
         let Some(own) = self.id() else {
@@ -111,6 +121,10 @@ impl Node {
                 let Some(address) = self.peers.address(id) else {
                     return Response::Refused(format!("node n{id} does not exist"));
                 };
+                // Another one may be at the address of a node that is gone.
+                if !self.is_live(id) {
+                    return Response::Refused(format!("node n{id} is not live"));
+                }
                 let request = Request::Drain {
                     node: None,
                     shutdown,

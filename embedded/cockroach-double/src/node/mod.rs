@@ -414,15 +414,15 @@ impl Node {
                 }
                 Some(id) => match self.peers.address(id) {
                     Some(address) => {
-                        let answer = self
-                            .peers
-                            .pool
-                            .call(&address, &request(attempt), patience)
-                            .await;
+                        let request = request(attempt);
+                        let answer = tokio::select! {
+                            answer = self.peers.pool.call(&address, &request, patience) => Some(answer),
+                            () = self.other_leads(id), if repeat => None,
+                        };
                         match answer {
-                            Ok(response) => Some(response),
-                            Err(CallError::Unreachable(_)) => None,
-                            Err(CallError::Broken(_)) => {
+                            Some(Ok(response)) => Some(response),
+                            Some(Err(CallError::Unreachable(_))) => None,
+                            Some(Err(CallError::Broken(_))) | None => {
                                 arrived = true;
                                 None
                             }
@@ -456,6 +456,22 @@ impl Node {
                     None => tokio::time::sleep(pause).await,
                 }
             }
+        }
+    }
+
+    /// Waits until this node hears of another leader than the one that was asked.
+    async fn other_leads(&self, asked: u64) {
+        let Some(raft) = self.raft() else {
+            return std::future::pending().await;
+        };
+        let mut metrics = raft.metrics();
+        let known = metrics.borrow_and_update().current_leader;
+        let other = metrics.wait_for(|metrics| {
+            metrics.current_leader != known
+                && metrics.current_leader.is_some_and(|leader| leader != asked)
+        });
+        if other.await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 
@@ -498,7 +514,10 @@ impl Node {
         };
         match self.ask(repeat, request).await {
             Ok(Response::Reply(Reply { index, outcome })) => {
-                self.shows(index, self.tick * 8).await;
+                // What was refused has no effect; nor does it ever show on a node that has left.
+                if !matches!(outcome, Outcome::Refused(_)) {
+                    self.shows(index, self.tick * 8).await;
+                }
                 if outcome == Outcome::Ambiguous {
                     return Err(SqlError::new(
                         "40003",

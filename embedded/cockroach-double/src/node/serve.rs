@@ -12,7 +12,7 @@ use super::store::Ident;
 use super::{Config, Node, Phase, bind, build};
 use crate::catalog::Membership;
 use crate::error::CliError;
-use crate::rpc::{self, PREFACE, Request, Response};
+use crate::rpc::{self, PREFACE, Raft, Request, Response};
 use crate::state::{Command, Outcome};
 use crate::tls::{self, Identity, Live};
 
@@ -269,35 +269,8 @@ impl Node {
                 facts,
                 cluster_name,
             } => self.admit_later(facts, cluster_name.as_deref()).await,
-            Request::Append(rpc) => match self.raft() {
-                Some(raft) => match raft.append_entries(rpc).await {
-                    Ok(answer) => Response::Append(answer),
-                    Err(error) => Response::Refused(error.to_string()),
-                },
-                None => Response::NotInitialized,
-            },
-            Request::Vote(rpc) => match self.raft() {
-                Some(raft) => match raft.vote(rpc).await {
-                    Ok(answer) => Response::Vote(answer),
-                    Err(error) => Response::Refused(error.to_string()),
-                },
-                None => Response::NotInitialized,
-            },
-            Request::Snapshot(rpc) => match self.raft() {
-                Some(raft) => match raft.install_snapshot(rpc).await {
-                    Ok(answer) => Response::Snapshot(answer),
-                    Err(error) => Response::Refused(error.to_string()),
-                },
-                None => Response::NotInitialized,
-            },
+            Request::Raft(to, rpc) => self.take_in(to, rpc).await,
             request @ (Request::Propose(_) | Request::ReadIndex) => self.lead(request).await,
-            Request::Elect => match self.raft() {
-                Some(raft) => match raft.trigger().elect().await {
-                    Ok(()) => Response::Ok,
-                    Err(error) => Response::Refused(error.to_string()),
-                },
-                None => Response::NotInitialized,
-            },
             Request::Status => self.status(),
             Request::Voters => Response::Voters(self.voters()),
             Request::Drain { node, shutdown } => self.drain_of(node, shutdown).await,
@@ -307,6 +280,35 @@ impl Node {
                 dry_run,
             } => self.decommission(nodes, skip, dry_run).await,
             Request::Mark { nodes, membership } => self.mark(nodes, membership).await,
+        }
+    }
+
+    /// Raft's messages, if they are for this node and not for one that was at its address before.
+    async fn take_in(&self, to: u64, rpc: Raft) -> Response {
+        let Some(part) = self.part.get() else {
+            return Response::NotInitialized;
+        };
+        if part.id != to {
+            return Response::Refused(format!("this is n{}, and not n{to}", part.id));
+        }
+        let refused = |error: &dyn std::fmt::Display| Response::Refused(error.to_string());
+        match rpc {
+            Raft::Append(rpc) => match part.raft.append_entries(rpc).await {
+                Ok(answer) => Response::Append(answer),
+                Err(error) => refused(&error),
+            },
+            Raft::Vote(rpc) => match part.raft.vote(rpc).await {
+                Ok(answer) => Response::Vote(answer),
+                Err(error) => refused(&error),
+            },
+            Raft::Snapshot(rpc) => match part.raft.install_snapshot(rpc).await {
+                Ok(answer) => Response::Snapshot(answer),
+                Err(error) => refused(&error),
+            },
+            Raft::Elect => match part.raft.trigger().elect().await {
+                Ok(()) => Response::Ok,
+                Err(error) => refused(&error),
+            },
         }
     }
 

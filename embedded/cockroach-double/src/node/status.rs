@@ -72,7 +72,12 @@ impl Node {
         let peers = self.peers.all();
         let own = self.id();
         let health = self.health();
-        let holders: BTreeSet<u64> = self.voters().into_iter().chain(self.non_voters()).collect();
+        let voters: BTreeSet<u64> = self.voters().into_iter().collect();
+        let holders: BTreeSet<u64> = self
+            .non_voters()
+            .into_iter()
+            .chain(voters.clone())
+            .collect();
         let leader = self.leader();
         state
             .catalog
@@ -81,6 +86,15 @@ impl Node {
             .map(|(id, node)| {
                 let live = self.is_live(*id) && node.membership != Membership::Decommissioned;
                 let peer = peers.get(id);
+                // A node that was just started tells its peers before the catalog knows.
+                let told = peer.map(|peer| &peer.facts);
+                let facts = told.filter(|told| told.started_at > node.facts.started_at);
+                // What leaves has nothing left as soon as it does not vote.
+                let holds = if node.membership == Membership::Active {
+                    holders.contains(id)
+                } else {
+                    voters.contains(id)
+                };
                 let quorum = if own == Some(*id) {
                     self.has_quorum()
                 } else {
@@ -89,7 +103,7 @@ impl Node {
                 };
                 StatusRow {
                     id: *id,
-                    facts: node.facts.clone(),
+                    facts: facts.unwrap_or(&node.facts).clone(),
                     updated_at: if own == Some(*id) {
                         chrono::Utc::now().timestamp_micros()
                     } else {
@@ -104,11 +118,7 @@ impl Node {
                         || peer
                             .and_then(|p| p.said.as_ref())
                             .is_some_and(|said| said.draining && live),
-                    replicas: if holders.contains(id) {
-                        self.ranges()
-                    } else {
-                        0
-                    },
+                    replicas: if holds { self.ranges() } else { 0 },
                     leads: leader == Some(*id),
                     unavailable: health.unavailable,
                     underreplicated: health.underreplicated,

@@ -12,7 +12,7 @@ use super::events::up_to_date;
 use super::{Events, Node};
 use crate::catalog::Membership;
 use crate::placement;
-use crate::rpc::{Request, Response};
+use crate::rpc::{Raft, Request, Response};
 use crate::state::State;
 
 impl Node {
@@ -176,7 +176,7 @@ impl Node {
             let asked = self
                 .peers
                 .pool
-                .call(&address, &Request::Elect, self.tick * 4)
+                .call(&address, &Request::Raft(target, Raft::Elect), self.tick * 4)
                 .await;
             if !matches!(asked, Ok(Response::Ok)) {
                 warn!("n{target} did not take over leadership");

@@ -13,7 +13,7 @@ use openraft::{AnyError, BasicNode};
 
 use super::Types;
 use crate::peers::Peers;
-use crate::rpc::{CallError, Request, Response};
+use crate::rpc::{CallError, Raft, Request, Response};
 
 /// Makes a connection to each peer.
 #[derive(Debug, Clone)]
@@ -45,7 +45,7 @@ impl RaftNetworkFactory<Types> for Network {
 impl Line {
     async fn call<E: std::error::Error>(
         &self,
-        request: Request,
+        request: Raft,
         patience: Duration,
     ) -> Result<Response, Failed<E>> {
         let unreachable =
@@ -56,7 +56,7 @@ impl Line {
             .ok_or_else(|| unreachable(format!("the address of n{} is not known", self.target)))?;
         self.peers
             .pool
-            .call(&address, &request, patience)
+            .call(&address, &Request::Raft(self.target, request), patience)
             .await
             .map_err(|error| match error {
                 CallError::Unreachable(words) => unreachable(words),
@@ -81,7 +81,7 @@ impl RaftNetwork<Types> for Line {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<u64>, Failed<RaftError<u64>>> {
-        match self.call(Request::Append(rpc), option.hard_ttl()).await? {
+        match self.call(Raft::Append(rpc), option.hard_ttl()).await? {
             Response::Append(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }
@@ -92,7 +92,7 @@ impl RaftNetwork<Types> for Line {
         rpc: InstallSnapshotRequest<Types>,
         option: RPCOption,
     ) -> Result<InstallSnapshotResponse<u64>, Failed<RaftError<u64, InstallSnapshotError>>> {
-        match self.call(Request::Snapshot(rpc), option.hard_ttl()).await? {
+        match self.call(Raft::Snapshot(rpc), option.hard_ttl()).await? {
             Response::Snapshot(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }
@@ -103,7 +103,7 @@ impl RaftNetwork<Types> for Line {
         rpc: VoteRequest<u64>,
         option: RPCOption,
     ) -> Result<VoteResponse<u64>, Failed<RaftError<u64>>> {
-        match self.call(Request::Vote(rpc), option.hard_ttl()).await? {
+        match self.call(Raft::Vote(rpc), option.hard_ttl()).await? {
             Response::Vote(answer) => Ok(answer),
             other => Err(unexpected(&other)),
         }
