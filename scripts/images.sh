@@ -46,11 +46,12 @@ case $choice in
     # It replicates between buckets of one server only, so one server serves all regions.
     echo "ATLAS_LOCALSTACK_IMAGE=docker.io/localstack/localstack:4.9.2"
     echo "ATLAS_SERVER_PER_REGION=false"
+    echo "ATLAS_COCKROACHDB_IMAGE=docker.io/cockroachdb/cockroach:v25.4.11"
     ;;
   embedded)
     install_packages debootstrap:debootstrap >&2
     # Two chains: unpacking and linking keep one processor busy, compiling takes what there is.
-    build_images loadbalancer localstack &
+    build_images loadbalancer localstack cockroach-double &
     beside=$!
     trap 'kill "$beside" 2>/dev/null || true' EXIT
     build_images node argocd
@@ -61,6 +62,7 @@ case $choice in
     echo "ATLAS_TOOLS_IMAGE=atlas/tools:1"
     echo "ATLAS_LOCALSTACK_IMAGE=atlas/localstack:4.9.2"
     echo "ATLAS_SERVER_PER_REGION=true"
+    echo "ATLAS_COCKROACHDB_IMAGE=atlas/cockroach-double:v25.4.11"
     ;;
   *) die "ATLAS_IMAGES is $choice; it must be published, embedded or auto." ;;
 esac
