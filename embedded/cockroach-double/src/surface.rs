@@ -430,7 +430,7 @@ pub(crate) const ENTRIES: &[Entry] = &[
     entry("command", "version", "cockroach-version"),
     entry(
         "statement",
-        "CREATE DATABASE [IF NOT EXISTS] d [PRIMARY REGION a] [REGIONS b, c] [SECONDARY REGION b] [SURVIVE …] [PLACEMENT …]",
+        "CREATE DATABASE [IF NOT EXISTS] d [PRIMARY REGION a] [REGIONS b, c] [SURVIVE …] [PLACEMENT …] [SECONDARY REGION b]",
         "create-database",
     ),
     entry(

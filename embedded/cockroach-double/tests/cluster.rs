@@ -25,7 +25,7 @@ const FIVE: &[&str] = &[
     "region=us,zone=b",
     "region=eu,zone=b",
 ];
-const SURVIVING: &str = "CREATE DATABASE bank PRIMARY REGION us REGIONS us, eu, wit SECONDARY REGION eu SURVIVE REGION FAILURE";
+const SURVIVING: &str = "CREATE DATABASE bank PRIMARY REGION us REGIONS us, eu, wit SURVIVE REGION FAILURE SECONDARY REGION eu";
 /// How long a request waits for a quorum in tests, in place of a minute.
 const IMPATIENT: &str =
     "SET CLUSTER SETTING kv.replica_circuit_breaker.slow_replication_threshold = '2s'";

@@ -494,40 +494,61 @@ fn placement(c: &mut Cursor<'_>) -> Result<bool> {
     Ok(restricted)
 }
 
+/// The clauses come in the order of the vendor's grammar, in no other.
 fn create_database(mut c: Cursor<'_>) -> Result<Stmt> {
     let if_not_exists = c.take("IF NOT EXISTS");
     let name = c.name()?;
-    let (mut primary, mut regions, mut secondary) = (None, Vec::new(), None);
-    let (mut survive_region, mut restricted) = (None, None);
     c.take("WITH");
-    loop {
-        if c.take("PRIMARY REGION") {
-            c.token(&Token::Eq);
-            primary = Some(c.name()?);
-        } else if c.take("REGIONS") {
-            c.token(&Token::Eq);
-            regions = c.names()?;
-        } else if c.take("SECONDARY REGION") {
-            c.token(&Token::Eq);
-            secondary = Some(c.name()?);
-        } else if c.take("SURVIVE") {
-            c.token(&Token::Eq);
-            survive_region = Some(survive(&mut c)?);
-        } else if c.take("PLACEMENT") {
-            restricted = Some(placement(&mut c)?);
-        } else if c.take("OWNER") || c.take("ENCODING") || c.take("CONNECTION") {
-            return Err(SqlError::unsupported("this option of CREATE DATABASE"));
-        } else {
-            return c.end(Stmt::Ddl(Ddl::CreateDatabase {
-                name,
-                if_not_exists,
-                primary,
-                regions,
-                secondary,
-                survive_region,
-                restricted,
-            }));
-        }
+    let early = [
+        "TEMPLATE",
+        "ENCODING",
+        "LC_COLLATE",
+        "LC_CTYPE",
+        "CONNECTION",
+    ];
+    refuse_database_options(&mut c, &early)?;
+    let primary = region_clause(&mut c, "PRIMARY REGION")?;
+    let mut regions = Vec::new();
+    if c.take("REGIONS") || c.take("REGION") {
+        c.token(&Token::Eq);
+        regions = c.names()?;
+    }
+    let mut survive_region = None;
+    if c.take("SURVIVE") {
+        c.token(&Token::Eq);
+        survive_region = Some(survive(&mut c)?);
+    }
+    let mut restricted = None;
+    if c.take("PLACEMENT") {
+        restricted = Some(placement(&mut c)?);
+    }
+    refuse_database_options(&mut c, &["OWNER", "SUPER"])?;
+    let secondary = region_clause(&mut c, "SECONDARY REGION")?;
+    c.end(Stmt::Ddl(Ddl::CreateDatabase {
+        name,
+        if_not_exists,
+        primary,
+        regions,
+        secondary,
+        survive_region,
+        restricted,
+    }))
+}
+
+fn region_clause(c: &mut Cursor<'_>, words: &str) -> Result<Option<String>> {
+    if !c.take(words) {
+        return Ok(None);
+    }
+    c.token(&Token::Eq);
+    c.name().map(Some)
+}
+
+fn refuse_database_options(c: &mut Cursor<'_>, options: &[&str]) -> Result<()> {
+    match options.iter().find(|option| c.take(option)) {
+        Some(option) => Err(SqlError::unsupported(format!(
+            "the option {option} of CREATE DATABASE"
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -956,12 +977,34 @@ mod tests {
     }
 
     #[test]
+    fn clauses_of_create_database_come_in_the_vendor_s_order() {
+        let Stmt::Ddl(Ddl::CreateDatabase { secondary, .. }) = one(
+            "CREATE DATABASE d PRIMARY REGION = a REGIONS = a, b, c SURVIVE = REGION FAILURE PLACEMENT DEFAULT SECONDARY REGION = b",
+        )
+        .unwrap() else {
+            panic!("another statement")
+        };
+        assert_eq!(secondary.as_deref(), Some("b"));
+        for text in [
+            "CREATE DATABASE d PRIMARY REGION a SECONDARY REGION b SURVIVE ZONE FAILURE",
+            "CREATE DATABASE d PRIMARY REGION a SURVIVE ZONE FAILURE REGIONS b",
+            "CREATE DATABASE d REGIONS b PRIMARY REGION a",
+            "CREATE DATABASE d PRIMARY REGION a PLACEMENT RESTRICTED SURVIVE ZONE FAILURE",
+            "CREATE DATABASE d PRIMARY REGION a PRIMARY REGION b",
+        ] {
+            assert_eq!(one(text).unwrap_err().code, "42601", "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_outside_of_the_subset_is_refused() {
         for text in [
             "CREATE VIEW v AS SELECT 1",
             "BEGIN ISOLATION LEVEL READ COMMITTED",
             "ALTER TABLE t ADD COLUMN a INT",
             "ALTER DATABASE d ADD SUPER REGION s VALUES a",
+            "CREATE DATABASE d OWNER u",
+            "CREATE DATABASE d ENCODING = 'UTF-8'",
         ] {
             let error = one(text).unwrap_err();
             assert_eq!(error.code, "0A000", "{text}");
