@@ -98,16 +98,20 @@ fn create(database: &str, shape: &Shape) -> String {
     if !others.is_empty() {
         statement = format!("{statement} REGIONS {}", others.join(", "));
     }
+    // The grammar has the clauses in this order and no other.
+    statement += match shape.survival {
+        Survival::Zone => " SURVIVE ZONE FAILURE",
+        Survival::Region => " SURVIVE REGION FAILURE",
+    };
+    if shape.placement == Placement::Restricted {
+        statement += " PLACEMENT RESTRICTED";
+    }
     if let Some(secondary) = &shape.secondary {
         statement = format!("{statement} SECONDARY REGION {}", quoted(secondary));
     }
-    statement = match shape.survival {
-        Survival::Zone => format!("{statement} SURVIVE ZONE FAILURE"),
-        Survival::Region => format!("{statement} SURVIVE REGION FAILURE"),
-    };
     match shape.placement {
         Placement::Default => statement,
-        Placement::Restricted => policy(&format!("{statement} PLACEMENT RESTRICTED")),
+        Placement::Restricted => policy(&statement),
     }
 }
 
@@ -252,8 +256,8 @@ mod tests {
         assert_eq!(plan.steps, [Step::Create]);
         assert_eq!(
             plan.steps[0].statement(&spec),
-            "CREATE DATABASE IF NOT EXISTS \"bank\" PRIMARY REGION \"us\" REGIONS \"eu\", \"wit\" SECONDARY REGION \"eu\" \
-             SURVIVE REGION FAILURE"
+            "CREATE DATABASE IF NOT EXISTS \"bank\" PRIMARY REGION \"us\" REGIONS \"eu\", \"wit\" SURVIVE REGION FAILURE \
+             SECONDARY REGION \"eu\""
         );
     }
 
