@@ -105,8 +105,8 @@ resource "atlas_cockroachdb_cluster" "c" {{
 "#
         );
         if !database.is_empty() {
-            hcl += &format!(
-                r#"
+            hcl = format!(
+                r#"{hcl}
 resource "atlas_cockroachdb_database" "d" {{
   cluster = atlas_cockroachdb_cluster.c.name
   name    = "bank"
@@ -121,22 +121,22 @@ resource "atlas_cockroachdb_database" "d" {{
     fn node(&self, region: &str, number: u32) -> String {
         format!("atlas-cockroachdb-{}-{region}-{number}", self.name)
     }
+}
 
-    /// Runs a statement through a node, as root.
-    fn sql(&self, sandbox: &Sandbox, node: &str, statement: &str) -> Result<Finished> {
-        let host = format!("--host={node}:26257");
-        sandbox.docker().run(&[
-            "exec",
-            node,
-            "/cockroach/cockroach",
-            "sql",
-            &host,
-            "--certs-dir=/cockroach/cockroach-certs",
-            "--format=csv",
-            "--execute",
-            statement,
-        ])
-    }
+/// Runs a statement through a node, as root.
+fn sql(sandbox: &Sandbox, node: &str, statement: &str) -> Result<Finished> {
+    let host = format!("--host={node}:26257");
+    sandbox.docker().run(&[
+        "exec",
+        node,
+        "/cockroach/cockroach",
+        "sql",
+        &host,
+        "--certs-dir=/cockroach/cockroach-certs",
+        "--format=csv",
+        "--execute",
+        statement,
+    ])
 }
 
 /// How many members each region has, as the cluster tells Terraform now.
@@ -204,6 +204,27 @@ fn a_cluster_of_three_regions_lives_and_survives_the_loss_of_any() -> Result<()>
     let gone = docker.find(&ledger.node("us-east", 3))?;
     ensure!(gone.is_none(), "its container is left");
 
+    // Less is warned of: two regions, or four nodes.
+    let mut less = ledger.clone();
+    less.regions[1].1 = 1;
+    for (config, region) in [
+        (less.hcl(), "eu-central: 1"),
+        (
+            ledger.hcl().replace(", witness = 1", ""),
+            "eu-central: 2, us-east: 2 ",
+        ),
+    ] {
+        terraform.write(&config)?;
+        let said = terraform.command("plan")?.succeed()?.output();
+        let words = said.replace("│", " ");
+        let words: Vec<&str> = words.split_whitespace().collect();
+        let words = words.join(" ");
+        ensure!(
+            words.contains("The cluster will survive less") && words.contains(region.trim_end()),
+            "there is no warning in\n{said}"
+        );
+    }
+
     // What is imported is what it was.
     for (address, id) in [
         (US, format!("{}/us-east", ledger.name)),
@@ -222,7 +243,7 @@ fn a_cluster_of_three_regions_lives_and_survives_the_loss_of_any() -> Result<()>
 
     // Data outlives what needs another container.
     let node = ledger.node("us-east", 1);
-    ledger.sql(
+    sql(
         &sandbox,
         &node,
         "CREATE TABLE bank.t (id INT PRIMARY KEY); INSERT INTO bank.t VALUES (7)",
@@ -230,7 +251,7 @@ fn a_cluster_of_three_regions_lives_and_survives_the_loss_of_any() -> Result<()>
     ledger.region = "max_sql_memory = \"64MiB\"".to_owned();
     terraform.plan(&ledger.hcl())?.expect(US, &["update"])?;
     terraform.apply(&ledger.hcl())?;
-    let found = ledger.sql(&sandbox, &node, "SELECT id FROM bank.t")?;
+    let found = sql(&sandbox, &node, "SELECT id FROM bank.t")?;
     ensure!(found.stdout.contains('7'), "{found}");
 
     // The witness goes, after the database has let it go; the goal cannot stay.
@@ -271,7 +292,7 @@ fn a_cluster_of_three_regions_lives_and_survives_the_loss_of_any() -> Result<()>
         refused.code == Some(1) && said.contains("force_destroy"),
         "{said}"
     );
-    ledger.sql(&sandbox, &node, "DROP TABLE bank.t")?;
+    sql(&sandbox, &node, "DROP TABLE bank.t")?;
     terraform.destroy()?;
     let left = terraform.folder().join("certificates");
     ensure!(!left.exists(), "{} is left", left.display());
@@ -350,19 +371,19 @@ fn what_was_changed_by_hand_is_seen_and_mended() -> Result<()> {
     )?;
     docker.run(&["rm", "--force", &ledger.node("us-east", 2)])?;
     expect_mended(&terraform, US, "nodes")?;
-    ledger.sql(
+    sql(
         &sandbox,
         &node,
         "SET CLUSTER SETTING kv.rangefeed.enabled = false",
     )?;
     expect_mended(&terraform, CLUSTER, "settings.kv.rangefeed.enabled")?;
-    ledger.sql(
+    sql(
         &sandbox,
         &node,
         "ALTER DATABASE system CONFIGURE ZONE DISCARD",
     )?;
     expect_mended(&terraform, CLUSTER, "drift")?;
-    ledger.sql(&sandbox, &node, "ALTER DATABASE bank SURVIVE ZONE FAILURE")?;
+    sql(&sandbox, &node, "ALTER DATABASE bank SURVIVE ZONE FAILURE")?;
     expect_mended(&terraform, DATABASE, "survival_goal")?;
 
     // Certificates change without a restart.
@@ -376,7 +397,7 @@ fn what_was_changed_by_hand_is_seen_and_mended() -> Result<()> {
         docker.container(&node)?.started_at() == before,
         "it was restarted"
     );
-    ledger.sql(&sandbox, &node, "SELECT 1")?;
+    sql(&sandbox, &node, "SELECT 1")?;
 
     // All nodes stopped at once come back together.
     for (region, count) in ledger.regions.clone() {

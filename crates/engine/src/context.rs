@@ -112,17 +112,21 @@ impl Scope {
 
     /// Runs `work` until it ends, the user stops it or the time is up. `doing` completes the
     /// sentence "stopped while …".
-    pub async fn guard<T>(&self, doing: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.guard_for(Duration::ZERO, doing, work).await
-    }
-
-    /// The same for work with guarded parts, which know more of what they waited for: they come first.
-    pub(crate) async fn oversee<T>(
+    pub fn guard<T>(
         &self,
         doing: &str,
         work: impl Future<Output = Result<T>>,
-    ) -> Result<T> {
-        self.guard_for(LAST_WORDS, doing, work).await
+    ) -> impl Future<Output = Result<T>> {
+        self.guard_for(Duration::ZERO, doing, Box::pin(work))
+    }
+
+    /// The same for work with guarded parts, which know more of what they waited for: they come first.
+    pub(crate) fn oversee<T>(
+        &self,
+        doing: &str,
+        work: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<T>> {
+        self.guard_for(LAST_WORDS, doing, Box::pin(work))
     }
 
     async fn guard_for<T>(

@@ -118,6 +118,11 @@ pub trait Resource<D: Send + Sync + 'static>: Send + Sync {
         config: &Value,
     ) -> Outcome;
 
+    /// What is to be said before it is deleted: warnings, and errors that refuse it. It changes nothing.
+    async fn plan_delete(&self, _operation: &Operation<D>, _prior: &Value) -> Diagnostics {
+        Diagnostics::new()
+    }
+
     /// Deletes it; what is gone already is as good.
     async fn delete(&self, operation: &Operation<D>, prior: Value) -> Result<(), Diagnostics>;
 

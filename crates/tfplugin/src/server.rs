@@ -357,15 +357,15 @@ impl<P: Provider> wire::provider_server::Provider for Server<P> {
         let schema = resource.schema();
         let kind = schema.kind();
         let proposed = decode(request.proposed_new_state, &kind)?;
+        let prior = decode(request.prior_state, &kind)?;
         let planned = if proposed.is_null() {
-            // To be destroyed: nothing to decide.
+            let work = async { Ok(resource.plan_delete(&self.operation()?, &prior).await) };
             Planned {
                 state: Value::Null,
                 requires_replace: Vec::new(),
-                diagnostics: Diagnostics::new(),
+                diagnostics: tried(work).await.unwrap_or_else(|diagnostics| diagnostics),
             }
         } else {
-            let prior = decode(request.prior_state, &kind)?;
             let config = decode(request.config, &kind)?;
             let fallback = proposed.clone();
             let work = async {

@@ -424,7 +424,8 @@ impl Resource<Configured> for Region {
                     requires_replace.push(AttributePath::of(&one.field));
                 }
                 if asked.nodes < before.nodes {
-                    warn(operation, &asked, asked.nodes, &mut found).await;
+                    let names = (asked.cluster.as_str(), asked.name.as_str());
+                    found.extend(warn(operation, names, asked.nodes).await);
                 }
             } else {
                 changes = true;
@@ -441,6 +442,11 @@ impl Resource<Configured> for Region {
             requires_replace,
             diagnostics: found,
         }
+    }
+
+    async fn plan_delete(&self, operation: &Operation<Configured>, prior: &Value) -> Diagnostics {
+        let text = |name: &str| prior.get(name).as_str().unwrap_or_default();
+        warn(operation, (text("cluster"), text("name")), 0).await
     }
 
     async fn create(
@@ -591,26 +597,31 @@ impl Resource<Configured> for Region {
     }
 }
 
-/// Warns where fewer nodes survive less. A cluster that gives no answer is left to the apply.
-async fn warn(operation: &Operation<Configured>, spec: &Spec, nodes: u32, found: &mut Diagnostics) {
+/// A warning where so few nodes in a region of a cluster survive less. A cluster that gives no answer is left to the apply.
+async fn warn(
+    operation: &Operation<Configured>,
+    (cluster, region): (&str, &str),
+    nodes: u32,
+) -> Diagnostics {
+    let mut found = Diagnostics::new();
     if !operation.data.is_decided() {
-        return;
+        return found;
     }
     let Ok(cx) = operation.data.context(operation).await else {
-        return;
+        return found;
     };
-    let Ok(observed) = region::observe(&cx, &spec.cluster, &spec.name).await else {
-        return;
+    let Ok(observed) = region::observe(&cx, cluster, region).await else {
+        return found;
     };
     let View::Live(topology) = &observed.view else {
-        return;
+        return found;
     };
     let mut before: BTreeMap<String, u32> = BTreeMap::new();
     for region in topology.members().filter_map(|node| node.tier("region")) {
         *before.entry(region.to_owned()).or_default() += 1;
     }
     let mut after = before.clone();
-    after.insert(spec.name.clone(), nodes);
+    after.insert(region.to_owned(), nodes);
     if let Some(text) = quorum::warning(&before, &after) {
         found.push_warning(
             AttributePath::of("nodes"),
@@ -618,4 +629,5 @@ async fn warn(operation: &Operation<Configured>, spec: &Spec, nodes: u32, found:
             text,
         );
     }
+    found
 }

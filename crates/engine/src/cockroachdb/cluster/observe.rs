@@ -104,40 +104,41 @@ pub async fn observe<'a>(
     settings: impl IntoIterator<Item = &'a String>,
 ) -> Result<Observed> {
     let settings: Vec<&String> = settings.into_iter().collect();
-    cx.guard("reading a cluster of CockroachDB", async {
-        let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
-        let (containers, volumes) =
-            tokio::try_join!(cx.docker.containers(&label), cx.docker.volumes(&label))?;
-        let (view, shell) = region::ask(cx, containers.iter()).await?;
-        let mut observed = Observed {
-            view,
-            containers,
-            volumes,
-            shell,
-            ..Observed::default()
-        };
-        let (View::Live(topology), Some(shell)) = (&observed.view, &observed.shell) else {
-            return Ok(observed);
-        };
-        // Without a quorum there is no SQL: what the nodes say is all there is.
-        if !topology.members().any(|node| node.is_available) {
-            return Ok(observed);
-        }
-        let told = tokio::try_join!(
-            values(cx, shell, &settings),
-            zones(cx, shell),
-            ranges(cx, shell),
-        );
-        let (mut values, zones, ranges) = told?;
-        let license = values.remove(LICENSE).filter(|key| !key.is_empty());
-        observed.report = report(topology, &ranges);
-        observed.has_license = license.is_some();
-        observed.license = license;
-        observed.settings = values;
-        observed.zones = zones;
-        Ok(observed)
-    })
-    .await
+    let reading = Box::pin(read(cx, cluster, &settings));
+    cx.guard("reading a cluster of CockroachDB", reading).await
+}
+
+async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Observed> {
+    let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
+    let (containers, volumes) =
+        tokio::try_join!(cx.docker.containers(&label), cx.docker.volumes(&label))?;
+    let (view, shell) = region::ask(cx, containers.iter()).await?;
+    let mut observed = Observed {
+        view,
+        containers,
+        volumes,
+        shell,
+        ..Observed::default()
+    };
+    let (View::Live(topology), Some(shell)) = (&observed.view, &observed.shell) else {
+        return Ok(observed);
+    };
+    // Without a quorum there is no SQL: what the nodes say is all there is.
+    if !topology.members().any(|node| node.is_available) {
+        return Ok(observed);
+    }
+    let (mut values, zones, ranges) = tokio::try_join!(
+        values(cx, shell, settings),
+        zones(cx, shell),
+        ranges(cx, shell),
+    )?;
+    let license = values.remove(LICENSE).filter(|key| !key.is_empty());
+    observed.report = report(topology, &ranges);
+    observed.has_license = license.is_some();
+    observed.license = license;
+    observed.settings = values;
+    observed.zones = zones;
+    Ok(observed)
 }
 
 async fn values(

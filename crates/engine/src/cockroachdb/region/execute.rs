@@ -540,12 +540,12 @@ async fn whole(cx: &Context, shell: &Shell, except: &str) -> Result<()> {
                 .filter(|node| !node.is_live && node.address != except)
                 .map(|node| format!("n{} ({})", node.id, node.address))
                 .collect();
-            let (few, lost) = (topology.underreplicated(), topology.unavailable());
-            if dead.is_empty() && few == 0 && lost == 0 {
+            let (lacking, stopped) = (topology.underreplicated(), topology.unavailable());
+            if dead.is_empty() && lacking == 0 && stopped == 0 {
                 return Ok(());
             }
             last = format!(
-                "Not live: {}. Under-replicated ranges: {few}, unavailable: {lost}. ",
+                "Not live: {}. Under-replicated ranges: {lacking}, unavailable: {stopped}. ",
                 if dead.is_empty() {
                     "none".to_owned()
                 } else {
