@@ -78,6 +78,8 @@ fn at_home(sandbox: &Sandbox, text: &str) -> Result<String> {
         .replace("10.103.0.0/24", &sandbox.subnet(21))
         .replace("10.104.0.0/24", &sandbox.subnet(22))
         .replace("10.105.0.0/24", &sandbox.subnet(23))
+        .replace("10.106.0.0/24", &sandbox.subnet(24))
+        .replace("10.107.0.0/24", &sandbox.subnet(25))
         .replace("18566", &sandbox.port(1)?.to_string())
         .replace("18567", &sandbox.port(2)?.to_string())
         .replace("18080", &port)
@@ -87,7 +89,8 @@ fn at_home(sandbox: &Sandbox, text: &str) -> Result<String> {
             "= length(data.atlas_k3d_clusters.all.names) > 0",
         );
     for theirs in [
-        "10.99.", "10.100.", "10.101.", "10.102.", "10.103.", "10.104.", "10.105.",
+        "10.99.", "10.100.", "10.101.", "10.102.", "10.103.", "10.104.", "10.105.", "10.106.",
+        "10.107.",
     ] {
         ensure!(!text.contains(theirs), "{theirs} is left in\n{text}");
     }

@@ -1,7 +1,7 @@
-data "atlas_cockroachdb_survival" "ledger" {
-  cluster = "example"
+data "atlas_cockroachdb_survival" "bank" {
+  cluster = "example-bank"
 }
 
-output "ledger_survives_a_region" {
-  value = data.atlas_cockroachdb_survival.ledger.survives_region
+output "bank_survives_a_region" {
+  value = data.atlas_cockroachdb_survival.bank.survives_region
 }

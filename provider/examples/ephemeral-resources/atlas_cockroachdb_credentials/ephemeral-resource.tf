@@ -1,6 +1,6 @@
 ephemeral "atlas_cockroachdb_credentials" "root" {
-  cluster      = "example"
-  certificates = "${path.root}/certificates"
+  cluster      = "example-bank"
+  certificates = "${path.root}/example-bank"
   user         = "root"
   lifetime     = "15m"
 }

@@ -1,1 +1,1 @@
-terraform import atlas_cockroachdb_cluster.ledger example
+terraform import atlas_cockroachdb_cluster.one example-one

@@ -1,1 +1,1 @@
-terraform import atlas_cockroachdb_database.ledger example/example_ledger
+terraform import atlas_cockroachdb_database.bank example-bank/example_bank
