@@ -2,11 +2,14 @@
 
 mod exec;
 mod expr;
+mod names;
 mod parse;
 mod password;
+mod relation;
 mod session;
 mod table;
 mod txn;
+mod types;
 pub(crate) mod value;
 mod views;
 pub(crate) mod wire;

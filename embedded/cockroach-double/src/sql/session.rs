@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use sqlparser::ast;
 
-use super::exec::{Done, Exec, Relation};
+use super::exec::{Done, Exec};
 use super::parse::{Here, Show, Stmt};
+use super::relation::Relation;
 use super::txn::Txn;
 use super::value::{Datum, Ty};
 use super::views::View;

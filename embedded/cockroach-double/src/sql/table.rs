@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use sqlparser::ast::{self, ColumnOption, TableConstraint};
 
-use super::exec::{column_type, ident, name_parts};
+use super::names::{ident, name_parts};
 use super::parse;
+use super::types::column_type;
 use crate::catalog::{Check, Column, Index, Table};
 use crate::ddl::Ddl;
 use crate::error::SqlError;

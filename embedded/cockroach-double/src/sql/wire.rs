@@ -34,9 +34,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio_rustls::TlsAcceptor;
 
-use super::exec::Relation;
 use super::parse::{self, Stmt};
 use super::password;
+use super::relation::Relation;
 use super::session::{Output, Session, server_variables};
 use super::value::{Datum, Real, Ty};
 use crate::error::SqlError;
