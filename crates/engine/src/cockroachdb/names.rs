@@ -30,6 +30,23 @@ pub fn join(cluster: &str, regions: &[String], more: &[String]) -> Vec<String> {
     first.chain(more.iter().cloned()).collect()
 }
 
+/// The regions and the further addresses of a list that [`join`] made.
+pub(super) fn regions(cluster: &str, joined: &str) -> (Vec<String>, Vec<String>) {
+    let (mut regions, mut more) = (Vec::new(), Vec::new());
+    let (before, after) = (node(cluster, "", 1), format!(":{SQL_PORT}"));
+    let (before, number) = before.split_at(before.len() - "-1".len());
+    for address in joined.split(',').filter(|address| !address.is_empty()) {
+        let region = address
+            .strip_suffix(&after)
+            .and_then(|host| host.strip_suffix(number)?.strip_prefix(before));
+        match region {
+            Some(region) => regions.push(region.to_owned()),
+            None => more.push(address.to_owned()),
+        }
+    }
+    (regions, more)
+}
+
 /// What is wrong with the name of a cluster or a region: both are parts of host names, and a cluster's name is what
 /// `--cluster-name` takes.
 pub(crate) fn problem(name: &str, path: &FieldPath) -> Option<Problem> {
@@ -73,6 +90,17 @@ mod tests {
                 "db.example:26257"
             ]
         );
+    }
+
+    #[test]
+    fn where_nodes_look_tells_the_regions() {
+        let list = join("ledger", &["us-east".to_owned()], &["db:26257".to_owned()]);
+        let told = regions("ledger", &list.join(","));
+        assert_eq!(
+            told,
+            (vec!["us-east".to_owned()], vec!["db:26257".to_owned()])
+        );
+        assert_eq!(regions("ledger", ""), (Vec::new(), Vec::new()));
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Reads a cluster back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::LICENSE;
 use crate::cockroachdb::command::{Shell, elements};
 use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::quorum::{Range, Report, report};
 use crate::cockroachdb::region;
-use crate::cockroachdb::topology::View;
+use crate::cockroachdb::topology::{Topology, View};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
@@ -49,6 +49,16 @@ impl Observed {
     /// Whether nothing of it is left here.
     pub fn is_gone(&self) -> bool {
         self.containers.is_empty() && self.volumes.is_empty()
+    }
+
+    /// Names of its regions: of its nodes, and of its containers here.
+    pub fn regions(&self) -> BTreeSet<String> {
+        let nodes = self.view.topology().into_iter();
+        let nodes = nodes.flat_map(Topology::members);
+        let told = nodes.filter_map(|node| node.tier("region"));
+        let labels = self.containers.iter();
+        let labels = labels.filter_map(|node| node.label(labels::ATLAS_COCKROACHDB_REGION));
+        told.chain(labels).map(str::to_owned).collect()
     }
 
     /// Connection URLs for this machine, by region: of nodes with a published port. With TLS, a client adds its

@@ -676,7 +676,7 @@ fn own_labels(spec: &Spec, number: u32) -> Labels {
 }
 
 /// A node's container. Flags are repeated at every start: only the list of `--join` is remembered in a store.
-fn container(spec: &Spec, node: &NodeSpec) -> ContainerSpec {
+pub(super) fn container(spec: &Spec, node: &NodeSpec) -> ContainerSpec {
     let name = names::node(&spec.cluster, &spec.name, node.number);
     let zone = node.zone.as_ref().map(|zone| format!(",zone={zone}"));
     let mut cmd = vec![

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::future::try_join_all;
 
-use super::spec::{NodeSpec, Resources};
+use super::spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec};
 use crate::cockroachdb::certificates::Certificate;
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
@@ -55,6 +55,59 @@ impl Observed {
     /// Whether nothing of it is left here.
     pub fn is_gone(&self) -> bool {
         self.members.is_empty() && self.volumes.is_empty()
+    }
+
+    /// Whether containers are missing before the last one: what went by node is then not known.
+    pub fn has_gap(&self) -> bool {
+        let highest = self.members.iter().map(|one| one.found.number).max();
+        highest.unwrap_or_default() as usize > self.members.len()
+    }
+
+    /// What the region was made with, as far as its containers tell; `None` where it has none. Where the authority is, they
+    /// do not tell. Lists that go by node end before the first node that has nothing of the kind.
+    pub fn spec(&self) -> Option<Spec> {
+        let first = self.members.first()?;
+        let numbers = self.members.iter().map(|one| one.found.number);
+        let join = flag(&first.container, "join").unwrap_or_default();
+        let (regions, join) = names::regions(&self.cluster, &join);
+        let days = self.members.iter().find_map(|one| one.certificate.as_ref());
+        let mut spec = Spec {
+            cluster: self.cluster.clone(),
+            name: self.region.clone(),
+            regions,
+            join,
+            nodes: numbers.chain(self.volumes.iter().copied()).max()?,
+            placement: Placement::Docker,
+            image: first.found.image.clone(),
+            network: first.found.network.clone(),
+            zones: shortest(&self.by_node(|node| node.zone.clone())).to_vec(),
+            addresses: self.by_node(|node| node.address),
+            sql_ports: self.by_node(|node| node.sql_port),
+            http_ports: self.by_node(|node| node.http_port),
+            resources: first.found.resources.clone(),
+            certificates: None,
+            certificate_days: days
+                .and_then(|certificate| u32::try_from(certificate.days()).ok())
+                .unwrap_or(DEFAULT_CERTIFICATE_DAYS),
+            host_names: BTreeSet::new(),
+        };
+        let usual = self.members.iter();
+        let usual: BTreeSet<String> = usual.flat_map(|one| spec.host_names(&one.found)).collect();
+        let certificates = self
+            .members
+            .iter()
+            .filter_map(|one| one.certificate.as_ref());
+        let named = certificates.flat_map(|certificate| certificate.names.iter());
+        spec.host_names = named
+            .filter(|name| !usual.contains(*name))
+            .cloned()
+            .collect();
+        Some(spec)
+    }
+
+    fn by_node<T>(&self, of: impl Fn(&NodeSpec) -> Option<T>) -> Vec<T> {
+        let found = (1..).map_while(|number| of(&self.member(number)?.found));
+        found.collect()
     }
 
     /// What the cluster says of this node.
@@ -179,6 +232,20 @@ async fn certificate(cx: &Context, container: &str) -> Result<Option<Certificate
     Ok(pem.and_then(|pem| Certificate::parse(&pem)))
 }
 
+/// The value of a flag that a node is started with.
+fn flag(node: &Node, name: &str) -> Option<String> {
+    let prefix = format!("--{name}=");
+    let found = node.cmd.iter().find_map(|word| word.strip_prefix(&prefix));
+    found.map(str::to_owned)
+}
+
+/// The shortest list that is the same when it is dealt out in turn.
+fn shortest<T: PartialEq>(dealt: &[T]) -> &[T] {
+    let repeats = |length: &usize| dealt.iter().zip(&dealt[*length..]).all(|(a, b)| a == b);
+    let length = (1..dealt.len()).find(repeats).unwrap_or(dealt.len());
+    &dealt[..length]
+}
+
 /// What a container was made with.
 fn read(node: &Node) -> NodeSpec {
     let label = node.label(labels::ATLAS_COCKROACHDB_NETWORK);
@@ -186,11 +253,7 @@ fn read(node: &Node) -> NodeSpec {
         .filter(|network| node.networks.contains_key(*network))
         .or_else(|| node.networks.keys().next().map(String::as_str))
         .unwrap_or_default();
-    let flag = |name: &str| {
-        let prefix = format!("--{name}=");
-        let found = node.cmd.iter().find_map(|word| word.strip_prefix(&prefix));
-        found.map(str::to_owned)
-    };
+    let flag = |name: &str| flag(node, name);
     let locality = topology::locality(&flag("locality").unwrap_or_default());
     let zone = locality.into_iter().find(|(key, _)| key == "zone");
     NodeSpec {
@@ -221,4 +284,81 @@ pub(in super::super) fn published(node: &Node, port: u16) -> Option<u16> {
         protocol: "tcp".to_owned(),
     };
     node.ports.get(&key)?.first()?.port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::execute::container;
+    use super::super::spec::tests::spec;
+    use super::*;
+
+    /// The containers that are made for a region.
+    fn observed(spec: &Spec) -> Observed {
+        let member = |number| {
+            let made = container(spec, &spec.node(number));
+            let fixed = made.address.map(|address| (made.network.clone(), address));
+            let container = Node {
+                name: made.name,
+                image: made.image,
+                cmd: made.cmd,
+                labels: made.labels,
+                ports: made.ports,
+                networks: [(made.network, made.address)].into(),
+                static_addresses: fixed.into_iter().collect(),
+                memory: made.memory.unwrap_or_default(),
+                nano_cpus: made.nano_cpus.unwrap_or_default(),
+                ..Node::default()
+            };
+            Member {
+                found: read(&container),
+                container,
+                certificate: None,
+            }
+        };
+        Observed {
+            cluster: spec.cluster.clone(),
+            region: spec.name.clone(),
+            members: (1..=spec.nodes).map(member).collect(),
+            ..Observed::default()
+        }
+    }
+
+    #[test]
+    fn containers_tell_what_they_were_made_with() {
+        let mut spec = spec();
+        spec.nodes = 5;
+        spec.join = vec!["db.example:26257".into()];
+        spec.resources.memory = Some(1 << 30);
+        let told = observed(&spec).spec();
+        // Where the authority is, only the user knows.
+        spec.certificates = None;
+        assert_eq!(told, Some(spec));
+        assert_eq!(Observed::default().spec(), None);
+    }
+
+    #[test]
+    fn a_node_whose_volume_alone_is_left_counts_and_one_that_is_missing_before_others_is_a_gap() {
+        let mut there = observed(&spec());
+        assert!(!there.has_gap());
+        there.volumes = [1, 2].into();
+        there.members.pop();
+        assert!(!there.has_gap());
+        assert_eq!(there.spec().map(|spec| spec.nodes), Some(2));
+        let mut there = observed(&spec());
+        there.members.remove(0);
+        assert!(there.has_gap());
+        assert_eq!(there.spec().map(|spec| spec.addresses), Some(Vec::new()));
+    }
+
+    #[test]
+    fn zones_that_were_dealt_out_are_gathered() {
+        for (dealt, zones) in [
+            (&["a", "b", "a", "b", "a"][..], &["a", "b"][..]),
+            (&["a", "a"], &["a"]),
+            (&["a", "b", "c"], &["a", "b", "c"]),
+            (&[], &[]),
+        ] {
+            assert_eq!(shortest(dealt), zones);
+        }
+    }
 }
