@@ -41,9 +41,42 @@ pub fn render(bytes: i64) -> String {
     bytes.to_string()
 }
 
+/// Processors, 1.5 for instance, as Docker counts them: in billionths.
+///
+/// # Errors
+/// A number that no machine has.
+pub fn processors(number: f64, path: &FieldPath) -> Result<i64, Problem> {
+    let billionths = (number * 1e9).round();
+    if !(1e7..=1e12).contains(&billionths) {
+        return Err(Problem::new(
+            path.clone(),
+            format!("{number} is not possible."),
+            "Give 0.01 to 1000 processors.",
+        ));
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a thousand processors fit")]
+    let billionths = billionths as i64;
+    Ok(billionths)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn processors_are_counted_in_billionths() {
+        for (number, counted) in [
+            (1.5, Some(1_500_000_000)),
+            (0.01, Some(10_000_000)),
+            (0.0, None),
+            (-1.0, None),
+            (1001.0, None),
+            (f64::NAN, None),
+        ] {
+            let found = processors(number, &FieldPath::of("cpus")).ok();
+            assert_eq!(found, counted, "{number}");
+        }
+    }
 
     #[test]
     fn sizes_read_as_docker_reads_them() {

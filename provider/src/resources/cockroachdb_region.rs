@@ -1,16 +1,14 @@
 //! `atlas_cockroachdb_region`: a region's nodes.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use atlas_engine::cockroachdb::quorum;
+use atlas_engine::cockroachdb::names;
 use atlas_engine::cockroachdb::region::{
     self, DEFAULT_CERTIFICATE_DAYS, Observed, Placement, Resources, Spec, Step,
 };
-use atlas_engine::cockroachdb::{names, topology::View};
 use atlas_engine::{Error, FieldPath, Result, images, size};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -74,25 +72,13 @@ fn addresses(value: &Value, reader: &mut Reader) -> Vec<Ipv4Addr> {
         .collect()
 }
 
-/// `1.5` processors as Docker counts them.
 fn nano_cpus(value: &Value, reader: &mut Reader) -> Option<i64> {
     let Value::Number(number) = value.get("cpus") else {
         return None;
     };
-    let billionths = number.as_f64().map(|cpus| (cpus * 1e9).round());
-    #[expect(clippy::cast_possible_truncation, reason = "a thousand processors fit")]
-    let found = billionths
-        .filter(|billionths| (1e7..=1e12).contains(billionths))
-        .map(|billionths| billionths as i64);
-    if found.is_none() {
-        let path = FieldPath::of("cpus");
-        reader.refuse(
-            &path,
-            format!("{number} is not possible."),
-            "Give 0.01 to 1000 processors.",
-        );
-    }
-    found
+    size::processors(number.as_f64()?, &FieldPath::of("cpus"))
+        .map_err(|problem| reader.problems.push(problem))
+        .ok()
 }
 
 fn image(value: &Value, configured: &Configured) -> String {
@@ -613,16 +599,7 @@ async fn warn(
     let Ok(observed) = region::observe(&cx, cluster, region).await else {
         return found;
     };
-    let View::Live(topology) = &observed.view else {
-        return found;
-    };
-    let mut before: BTreeMap<String, u32> = BTreeMap::new();
-    for region in topology.members().filter_map(|node| node.tier("region")) {
-        *before.entry(region.to_owned()).or_default() += 1;
-    }
-    let mut after = before.clone();
-    after.insert(region.to_owned(), nodes);
-    if let Some(text) = quorum::warning(&before, &after) {
+    if let Some(text) = region::warning(&observed, nodes) {
         found.push_warning(
             AttributePath::of("nodes"),
             "The cluster will survive less",

@@ -1,13 +1,13 @@
 //! What stands between a region as wanted and as it is.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
 use super::observe::{Member, Observed};
 use super::spec::{NodeSpec, Placement, Spec};
 use crate::cockroachdb::certificates::Certificate;
-use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, View};
+use crate::cockroachdb::{names, quorum};
 use crate::difference::Difference;
 
 /// One step. They are taken in this order; nodes that are made or started, at once.
@@ -220,6 +220,20 @@ pub fn differences(spec: &Spec, found: &Spec) -> Vec<Difference> {
         ));
     }
     all
+}
+
+/// What is said where the cluster survives less with so many nodes in this region; `None` where it does not, or gives no
+/// answer.
+pub fn warning(observed: &Observed, nodes: u32) -> Option<String> {
+    let mut before: BTreeMap<String, u32> = BTreeMap::new();
+    for node in observed.view.topology()?.members() {
+        if let Some(region) = node.tier("region") {
+            *before.entry(region.to_owned()).or_default() += 1;
+        }
+    }
+    let mut after = before.clone();
+    after.insert(observed.region.clone(), nodes);
+    quorum::warning(&before, &after)
 }
 
 fn of_node(wanted: &NodeSpec, found: &NodeSpec) -> Vec<Difference> {
@@ -449,6 +463,28 @@ mod tests {
         wanted.certificates = None;
         let plan = plan(&wanted, &observed(&spec), SystemTime::now());
         assert_eq!(plan.replace(), ["insecure"]);
+    }
+
+    #[test]
+    fn fewer_nodes_are_warned_of_where_the_cluster_survives_less() {
+        let spec = spec();
+        let mut there = observed(&spec);
+        let View::Live(topology) = &mut there.view else {
+            unreachable!("it serves")
+        };
+        for (id, region) in [(3, "eu-central"), (4, "eu-central"), (5, "witness")] {
+            topology.nodes.push(NodeStatus {
+                locality: vec![("region".into(), region.into())],
+                ..status(&spec, id, Membership::Active)
+            });
+        }
+        let told = warning(&there, 1).unwrap_or_default();
+        assert!(
+            told.contains("us-east: 1") && told.contains("no region"),
+            "{told}"
+        );
+        assert_eq!(warning(&there, 2), None);
+        assert_eq!(warning(&Observed::default(), 0), None);
     }
 
     #[test]
