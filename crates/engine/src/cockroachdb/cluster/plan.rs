@@ -175,12 +175,20 @@ fn squeezed(text: &str) -> String {
     if text == "[]" { String::new() } else { text }
 }
 
-/// Whether a setting's value is this: it tells `true` as `t`, and durations in its own form.
+/// Whether a setting's value is this: it tells `true` as `t`, and durations, numbers and sizes in its own form.
 pub fn is_same(found: &str, wanted: &str) -> bool {
     let plain = |text: &str| match text.trim() {
         "t" | "on" | "yes" => "true".to_owned(),
         "f" | "off" | "no" => "false".to_owned(),
-        other => seconds(other).map_or_else(|| other.to_owned(), |seconds| seconds.to_string()),
+        other => match (seconds(other), other.parse::<f64>()) {
+            (Some(seconds), _) => format!("{seconds} s"),
+            (None, Ok(number)) => number.to_string(),
+            // A size as in 64 MiB.
+            (None, Err(_)) if other.starts_with(|c: char| c.is_ascii_digit()) => {
+                other.replace(' ', "")
+            }
+            (None, Err(_)) => other.to_owned(),
+        },
     };
     plain(found) == plain(wanted)
 }
@@ -299,7 +307,11 @@ mod tests {
             ("00:05:00", "6m", false),
             ("t", "on", true),
             ("1", "true", false),
+            ("1", "1.0", true),
+            ("1", "1s", false),
+            ("64 MiB", "64MiB", true),
             ("text", "text", true),
+            ("a text", "atext", false),
         ] {
             assert_eq!(is_same(found, wanted), same, "{found} {wanted}");
         }
