@@ -230,6 +230,17 @@ fn complaint(output: &Output) -> (String, String, String) {
     )
 }
 
+/// What a cluster without a quorum says in place of an answer; `None` where it refused for a reason of its own.
+pub(super) fn silence(error: &Error) -> Option<&str> {
+    match error {
+        // A range that is unavailable, or a connection that did not come about.
+        Error::Cockroach { code, message, .. } if code == "58C00" || code.is_empty() => {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
 fn refused(operation: &'static str, object: &str, output: &Output) -> Error {
     let (message, code, hint) = complaint(output);
     Error::Cockroach {
@@ -274,6 +285,23 @@ mod tests {
             refused("add region", "x", &output).to_string(),
             "add region x: CockroachDB says: region \"x\" does not exist (SQLSTATE 42602). Hint: valid regions: a, b"
         );
+    }
+
+    #[test]
+    fn a_lost_quorum_is_silence_and_a_refusal_is_none() {
+        let said = |stderr: &str| {
+            let output = Output {
+                code: 1,
+                stdout: String::new(),
+                stderr: stderr.to_owned(),
+            };
+            refused("read", "x", &output)
+        };
+        let lost = said("ERROR: replica unavailable: lost quorum\nSQLSTATE: 58C00\n");
+        assert!(silence(&lost).is_some_and(|message| message.contains("lost quorum")));
+        assert!(silence(&said("ERROR: cannot dial server.\n")).is_some());
+        let refusal = said("ERROR: unknown cluster setting\nSQLSTATE: 42704\n");
+        assert_eq!(silence(&refusal), None);
     }
 
     #[test]

@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::spec::LICENSE;
-use crate::cockroachdb::command::{Shell, elements};
+use crate::cockroachdb::command::{Shell, elements, silence};
 use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::quorum::{Range, Report, report};
 use crate::cockroachdb::region;
 use crate::cockroachdb::topology::{Topology, View};
 use crate::context::Context;
 use crate::docker::Node;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::labels;
 
 /// Where system ranges are, by the words of `CONFIGURE ZONE`.
@@ -137,11 +137,17 @@ async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Obser
     if !topology.members().any(|node| node.is_available) {
         return Ok(observed);
     }
-    let (mut values, zones, ranges) = tokio::try_join!(
+    let told = tokio::try_join!(
         values(cx, shell, settings),
         zones(cx, shell),
         ranges(cx, shell),
-    )?;
+    );
+    // It has just lost its quorum, which its nodes do not tell at once.
+    if let Some(message) = told.as_ref().err().and_then(silence) {
+        observed.view = View::Silent(message.to_owned());
+        return Ok(observed);
+    }
+    let (mut values, zones, ranges) = told?;
     let license = values.remove(LICENSE).filter(|key| !key.is_empty());
     observed.report = report(topology, &ranges);
     observed.has_license = license.is_some();
@@ -165,7 +171,7 @@ async fn values(
             .await;
         let rows = match rows {
             // A setting that it does not know has no value; to set it tells more.
-            Err(crate::Error::Cockroach { .. }) => continue,
+            Err(Error::Cockroach { .. }) => continue,
             rows => rows?,
         };
         let cell = rows.first().and_then(|row| row.values().next());

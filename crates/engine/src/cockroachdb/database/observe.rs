@@ -1,7 +1,7 @@
 //! Reads a database back.
 
 use super::spec::{Placement, Shape, Survival};
-use crate::cockroachdb::command::{Row, Shell, elements};
+use crate::cockroachdb::command::{Row, Shell, elements, silence};
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{cluster, names};
 use crate::context::Context;
@@ -36,7 +36,7 @@ pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed
     let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) else {
         return Ok(observed);
     };
-    cx.guard("reading a database of CockroachDB", async {
+    let read = cx.guard("reading a database of CockroachDB", async {
         let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
         let found = databases
             .iter()
@@ -72,8 +72,13 @@ pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed
             },
         });
         Ok(())
-    })
-    .await?;
+    });
+    let read = read.await;
+    if let Some(message) = read.as_ref().err().and_then(silence) {
+        observed.view = View::Silent(message.to_owned());
+        return Ok(observed);
+    }
+    read?;
     Ok(observed)
 }
 
