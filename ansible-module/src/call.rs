@@ -136,6 +136,23 @@ fn in_our_words(text: &str) -> String {
         ("Raise the timeout if", "Raise wait_timeout if"),
         ("Import it, choose another name", "Choose another name"),
         ("(atlas_network, or", "(with the module network, or"),
+        (
+            "Name a network of your own, for instance an atlas_network.",
+            "Name a network of your own; the module network makes one.",
+        ),
+        (
+            "to remove the region, remove the resource.",
+            "to remove the region, set state to absent.",
+        ),
+        (
+            "Make an atlas_cockroachdb_region of this name first",
+            "Make it first, with the module cockroachdb_region",
+        ),
+        (
+            ": an atlas_cockroachdb_cluster, or the module cockroachdb_cluster",
+            ", with the module cockroachdb_cluster.",
+        ),
+        ("by its own attribute,", "by its own option,"),
         ("Set servers = 1;", "Leave servers out;"),
         ("Use the attribute ", "Use the option "),
         (

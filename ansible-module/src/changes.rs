@@ -5,9 +5,10 @@
 //! same.
 
 use argspec::{Answer, Diff, Failure};
+use atlas_engine::Error;
 use serde_json::{Map, Value, json};
 
-use crate::call::Call;
+use crate::call::{Call, failure};
 
 /// One property that differs.
 #[derive(Debug, Clone, PartialEq)]
@@ -106,6 +107,15 @@ impl Changes {
     /// What a user should know.
     pub(crate) fn warn(&mut self, sentence: impl Into<String>) {
         self.warnings.push(sentence.into());
+    }
+
+    /// What a run would fail with now, for a check run: an earlier task may have made what is missing, were it not a check
+    /// run too.
+    pub(crate) fn foretell(&mut self, error: &Error) {
+        self.warn(format!(
+            "As things are, a run would fail; what is in the way is taken to be mended by an earlier task. {}",
+            failure(error).msg
+        ));
     }
 
     /// Whether a property is known to differ.

@@ -1,6 +1,6 @@
 //! Validated arguments, and readers that collect what is wrong with them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use argspec::Failure;
 use atlas_engine::{Error, FieldPath, Problem, cidr, size};
@@ -31,6 +31,11 @@ impl Params {
     /// Yes or no.
     pub(crate) fn flag(&self, name: &str) -> Option<bool> {
         self.get(name)?.as_bool()
+    }
+
+    /// A number that need not be whole.
+    pub(crate) fn fraction(&self, name: &str) -> Option<f64> {
+        self.get(name)?.as_f64()
     }
 
     /// A list of texts.
@@ -115,6 +120,46 @@ impl Reader {
             );
         }
         parsed
+    }
+
+    /// A list of ports.
+    pub(crate) fn ports(&mut self, params: &Params, name: &str) -> Option<Vec<u16>> {
+        let items = params.get(name)?.as_array()?;
+        let read = |(index, item): (usize, &Value)| {
+            let port = item.as_u64().and_then(|port| u16::try_from(port).ok());
+            if port.is_none() {
+                self.refuse(
+                    &FieldPath::of(name).index(index),
+                    format!("{item} is not possible."),
+                    "Give ports from 1 to 65535.",
+                );
+            }
+            port
+        };
+        Some(items.iter().enumerate().filter_map(read).collect())
+    }
+
+    /// A list of IPv4 addresses.
+    pub(crate) fn addresses(&mut self, params: &Params, name: &str) -> Option<Vec<Ipv4Addr>> {
+        let items = params.texts(name)?;
+        let read = |(index, item): (usize, String)| {
+            let address = item.parse().ok();
+            if address.is_none() {
+                self.refuse(
+                    &FieldPath::of(name).index(index),
+                    format!("{item:?} is no IPv4 address."),
+                    "Give one of the network.",
+                );
+            }
+            address
+        };
+        Some(items.into_iter().enumerate().filter_map(read).collect())
+    }
+
+    /// Processors, as Docker counts them.
+    pub(crate) fn processors(&mut self, params: &Params, name: &str) -> Option<i64> {
+        let parsed = size::processors(params.fraction(name)?, &FieldPath::of(name));
+        self.keep(parsed)
     }
 
     /// A network.

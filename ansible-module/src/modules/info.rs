@@ -1,11 +1,19 @@
-//! `k3d_cluster_info`, `network_info`, `network_bridge_info` and `localstack_info`: look-ups.
+//! `k3d_cluster_info`, `network_info`, `network_bridge_info`, `localstack_info` and `cockroachdb_info`: look-ups.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
+use atlas_engine::cockroachdb::quorum::Kind as Loss;
+use atlas_engine::cockroachdb::region::Placement;
+use atlas_engine::cockroachdb::topology::View;
+use atlas_engine::cockroachdb::{cluster, region};
 use atlas_engine::localstack::server;
 use atlas_engine::{bridge, k3d, labels};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::{cluster_view, localstack, network, network_bridge};
+use super::{
+    cluster_view, cockroachdb_cluster, cockroachdb_region, localstack, network, network_bridge,
+};
 use crate::call::{Call, Docs, Module, Run, failure};
 
 fn by_name(what: &str) -> Options {
@@ -182,4 +190,93 @@ async fn read_servers(call: &Call) -> Result<Answer, Failure> {
         found.push(localstack::object(&observed));
     }
     Ok(answer("servers", found))
+}
+
+pub(super) fn cockroachdb() -> Module {
+    Module {
+        name: "cockroachdb_info",
+        docs: Docs {
+            short: "Look up CockroachDB clusters and what they survive",
+            description: &[
+                "Reads clusters of CockroachDB back: their regions, their nodes as the cluster tells them, and which \
+                 failures they survive as they are. For the last one every range's voters are counted where they are now.",
+                "A cluster that gives no answer is told as such, with the reason, and fails nothing.",
+            ],
+            examples: "
+- name: The cluster of the ledger
+  atlas.world.cockroachdb_info:
+    name: ledger
+  register: found
+
+- name: Stop where a region cannot be lost
+  ansible.builtin.assert:
+    that: found.clusters[0].survives_region
+",
+            returns: &[(
+                "clusters",
+                "list of dict",
+                "Clusters as they are, with the attributes of the Terraform resource atlas_cockroachdb_cluster but its settings; \
+                 C(regions), with the attributes of atlas_cockroachdb_region; C(answer), which is live, uninitialized, silent or \
+                 absent, and its C(reason); C(survives_node), C(survives_zone) and C(survives_region); and C(losses) of nodes, \
+                 zones and regions, each with C(survived), C(margin) and C(lost_ranges), as the Terraform data source \
+                 atlas_cockroachdb_survival tells them.",
+            )],
+        },
+        spec: || by_name("cluster"),
+        looks_only: true,
+        run: Run::Docker(|call| Box::pin(read_cockroachdb(call))),
+    }
+}
+
+async fn read_cockroachdb(call: &Call) -> Result<Answer, Failure> {
+    let fail = |error| failure(&error);
+    let name = call.params.text("name");
+    let mut regions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (cluster, region) in region::list(&call.cx).await.map_err(fail)? {
+        if name.is_none_or(|name| name == cluster) {
+            regions.entry(cluster).or_default().insert(region);
+        }
+    }
+    let mut found = Vec::new();
+    for (name, regions) in regions {
+        let observed = cluster::observe(&call.cx, &name, []).await.map_err(fail)?;
+        let mut members = Vec::new();
+        for region in regions {
+            let region = region::observe(&call.cx, &name, &region).await;
+            let region = region.map_err(fail)?;
+            members.push(cockroachdb_region::object(&region, Placement::Docker));
+        }
+        found.push(survey(&name, &observed, members));
+    }
+    Ok(answer("clusters", found))
+}
+
+/// A cluster with its regions, and what it survives.
+fn survey(name: &str, observed: &cluster::Observed, regions: Vec<Value>) -> Value {
+    let mut told = cockroachdb_cluster::object(name, observed);
+    let Value::Object(fields) = &mut told else {
+        return told;
+    };
+    let (answer, reason) = match &observed.view {
+        View::Live(_) => ("live", None),
+        View::Uninitialized => ("uninitialized", None),
+        View::Absent => ("absent", None),
+        View::Silent(reason) => ("silent", Some(reason)),
+    };
+    fields.remove("settings");
+    fields.insert("regions".to_owned(), regions.into());
+    fields.insert("answer".to_owned(), answer.into());
+    fields.insert("reason".to_owned(), json!(reason));
+    let mut losses = serde_json::Map::new();
+    for (kind, one, all) in [
+        (Loss::Node, "survives_node", "nodes"),
+        (Loss::Zone, "survives_zone", "zones"),
+        (Loss::Region, "survives_region", "regions"),
+    ] {
+        fields.insert(one.to_owned(), observed.report.survives(kind).into());
+        let of_kind = cockroachdb_cluster::losses(observed, kind);
+        losses.insert(all.to_owned(), of_kind.into());
+    }
+    fields.insert("losses".to_owned(), losses.into());
+    told
 }

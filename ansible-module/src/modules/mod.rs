@@ -3,6 +3,9 @@
 mod cluster;
 mod cluster_options;
 mod cluster_view;
+mod cockroachdb_cluster;
+mod cockroachdb_database;
+mod cockroachdb_region;
 mod image_import;
 mod info;
 mod kubeconfig;
@@ -31,6 +34,10 @@ pub(crate) fn all() -> Vec<Module> {
         localstack::module(),
         info::servers(),
         localstack_alias::module(),
+        cockroachdb_region::module(),
+        cockroachdb_cluster::module(),
+        cockroachdb_database::module(),
+        info::cockroachdb(),
     ]
 }
 

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: cockroachdb_info
+short_description: Look up CockroachDB clusters and what they survive
+version_added: 0.1.0
+description:
+- 'Reads clusters of CockroachDB back: their regions, their nodes as the cluster tells them, and which
+  failures they survive as they are. For the last one every range''s voters are counted where they are now.'
+- A cluster that gives no answer is told as such, with the reason, and fails nothing.
+author:
+- Project Atlas (@atlas-world)
+options:
+  name:
+    description:
+    - The name of one cluster. Left out, all are returned.
+    - One that does not exist gives an empty list.
+    type: str
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: none
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: The cluster of the ledger
+  atlas.world.cockroachdb_info:
+    name: ledger
+  register: found
+
+- name: Stop where a region cannot be lost
+  ansible.builtin.assert:
+    that: found.clusters[0].survives_region
+"""
+
+RETURN = r"""
+---
+clusters:
+  description: Clusters as they are, with the attributes of the Terraform resource atlas_cockroachdb_cluster
+    but its settings; C(regions), with the attributes of atlas_cockroachdb_region; C(answer), which is live,
+    uninitialized, silent or absent, and its C(reason); C(survives_node), C(survives_zone) and
+    C(survives_region); and C(losses) of nodes, zones and regions, each with C(survived), C(margin) and
+    C(lost_ranges), as the Terraform data source atlas_cockroachdb_survival tells them.
+  returned: success
+  type: list
+  elements: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "name": {
+                "type": "str",
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.cockroachdb_info.")
+
+
+if __name__ == "__main__":
+    main()

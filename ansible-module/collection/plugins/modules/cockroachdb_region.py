@@ -1,0 +1,356 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# Made by `make collection` from the argument specs in ansible-module/src. Do not edit.
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: cockroachdb_region
+short_description: The nodes of one region of a CockroachDB cluster
+version_added: 0.1.0
+description:
+- Makes, changes and removes the nodes of a region, in containers, or waits for nodes that run elsewhere. New
+  nodes start and wait for the cluster's C(init), which M(atlas.world.cockroachdb_cluster) does; in a cluster
+  that serves they join at once.
+- Nodes that are taken away are drained and decommissioned first. What needs another container (a version, a
+  port) is changed node by node, each drained, made anew on its volume, and waited for until all ranges are
+  replicated.
+- An option that is not given is not compared. In check mode a network that does not exist yet is taken to be
+  made by an earlier task.
+author:
+- Project Atlas (@atlas-world)
+options:
+  cluster:
+    description:
+    - The cluster's name, 1 to 24 small letters, digits and dashes.
+    type: str
+    required: true
+  name:
+    description:
+    - The region's name, the tier C(region) of its nodes' localities. Nodes are called
+      C(atlas-cockroachdb-CLUSTER-REGION-NUMBER).
+    type: str
+    required: true
+  state:
+    description:
+    - Whether the region exists. Removing it decommissions its nodes, and is refused where data would be lost.
+    type: str
+    default: present
+    choices:
+    - present
+    - absent
+  regions:
+    description:
+    - Names of all regions of the cluster, the same list in every region. Nodes look for each other at the
+      first node of each. Needed to make the region; a change concerns only nodes that are made after it.
+    type: list
+    elements: str
+  join:
+    description:
+    - More addresses, C(host:port), at which nodes look for their cluster, for instance of nodes that run
+      elsewhere.
+    type: list
+    elements: str
+  nodes:
+    description:
+    - How many nodes there are, 1 to 64. The last ones are added and removed. Needed to make the region.
+    type: int
+  placement:
+    description:
+    - V(docker) makes containers. V(external) is for nodes that run elsewhere, with this region in their
+      C(--locality); the module waits until so many are live.
+    type: str
+    default: docker
+    choices:
+    - docker
+    - external
+  version:
+    description:
+    - The tag of the default image, for instance C(v25.4.11). A change is a rolling upgrade.
+    type: str
+  image:
+    description:
+    - A whole image instead. New nodes have the one that the environment variable E(ATLAS_COCKROACHDB_IMAGE)
+      names, then C(docker.io/cockroachdb/cockroach:v25.4.11).
+    type: str
+  network:
+    description:
+    - The Docker network that the nodes are on. All regions must reach each other in it by name. Needed to
+      make containers.
+    type: str
+  zones:
+    description:
+    - Zones of the region, the tier C(zone); nodes are dealt out among them in turn.
+    type: list
+    elements: str
+  addresses:
+    description:
+    - Fixed IPv4 addresses on the network, by node.
+    type: list
+    elements: str
+  sql_ports:
+    description:
+    - Ports on 127.0.0.1 for SQL, by node.
+    type: list
+    elements: int
+  http_ports:
+    description:
+    - Ports on 127.0.0.1 for the DB Console, health and metrics, by node.
+    type: list
+    elements: int
+  cache:
+    description:
+    - C(--cache), for instance C(128MiB) or C(.25). An empty text means CockroachDB's own default.
+    type: str
+  max_sql_memory:
+    description:
+    - C(--max-sql-memory). An empty text means CockroachDB's own default.
+    type: str
+  memory:
+    description:
+    - Memory limit of a node's container, for instance C(2g). An empty text means none.
+    type: str
+  cpus:
+    description:
+    - Processors of a node's container, for instance 1.5. 0 means no limit.
+    type: float
+  certificates:
+    description:
+    - The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client
+      certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same.
+      Needed unless the region is insecure.
+    type: path
+  certificate_days:
+    description:
+    - Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Those
+      of new nodes are valid for 365.
+    type: int
+  host_names:
+    description:
+    - More host names and addresses that nodes' certificates are good for. Names that they are good for
+      already stay until they are renewed.
+    type: list
+    elements: str
+  insecure:
+    description:
+    - Whether nodes speak without TLS and let everybody in, as root too. A new region does only where this is
+      said. Changing it makes another region.
+    type: bool
+  recreate:
+    description:
+    - What to do where something differs that cannot be changed in place.
+    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
+      makes it anew in any case.
+    type: str
+    default: never
+    choices:
+    - never
+    - on_change
+    - always
+  wait_timeout:
+    description:
+    - Seconds after which the module gives up. What was made until then stays, and the next run goes on from
+      there.
+    type: int
+    default: 300
+  docker_host:
+    description:
+    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
+    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
+    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    type: path
+  docker_tls_verify:
+    description:
+    - Whether to speak TLS with the daemon.
+    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    type: bool
+attributes:
+  check_mode:
+    description: Tells what would change, from the same plan that a run carries out.
+    support: full
+  diff_mode:
+    description: Shows before and after by property, and what forces another object.
+    support: full
+  idempotent:
+    description: A second run changes nothing.
+    support: full
+  platform:
+    description: 'Where it runs: a Linux host that reaches a Docker daemon.'
+    platforms: posix
+    support: full
+"""
+
+EXAMPLES = r"""
+---
+- name: Two nodes in the eastern region
+  atlas.world.cockroachdb_region:
+    cluster: ledger
+    name: us-east
+    regions: [eu-central, us-east, witness]
+    nodes: 2
+    zones: [us-east-a, us-east-b]
+    network: atlas-cockroachdb
+    sql_ports: [26257, 26258]
+    certificates: ~/.config/atlas/ledger
+
+- name: A third one, which joins and is waited for
+  atlas.world.cockroachdb_region:
+    cluster: ledger
+    name: us-east
+    nodes: 3
+    certificates: ~/.config/atlas/ledger
+
+- name: Leave the region; its nodes are decommissioned
+  atlas.world.cockroachdb_region:
+    cluster: ledger
+    name: us-east
+    state: absent
+"""
+
+RETURN = r"""
+---
+actions:
+  description: What was done, or would be done in check mode, a sentence each.
+  returned: always
+  type: list
+  elements: str
+differences:
+  description: Names of the properties that differed.
+  returned: always
+  type: list
+  elements: str
+replace:
+  description: Those of them that cannot be changed in place.
+  returned: always
+  type: list
+  elements: str
+region:
+  description: The region as it is, with the attributes of the Terraform resource atlas_cockroachdb_region;
+    null where there is none.
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec={
+            "cluster": {
+                "type": "str",
+                "required": True,
+            },
+            "name": {
+                "type": "str",
+                "required": True,
+            },
+            "state": {
+                "type": "str",
+                "default": "present",
+                "choices": ["present", "absent"],
+            },
+            "regions": {
+                "type": "list",
+                "elements": "str",
+            },
+            "join": {
+                "type": "list",
+                "elements": "str",
+            },
+            "nodes": {
+                "type": "int",
+            },
+            "placement": {
+                "type": "str",
+                "default": "docker",
+                "choices": ["docker", "external"],
+            },
+            "version": {
+                "type": "str",
+            },
+            "image": {
+                "type": "str",
+            },
+            "network": {
+                "type": "str",
+            },
+            "zones": {
+                "type": "list",
+                "elements": "str",
+            },
+            "addresses": {
+                "type": "list",
+                "elements": "str",
+            },
+            "sql_ports": {
+                "type": "list",
+                "elements": "int",
+            },
+            "http_ports": {
+                "type": "list",
+                "elements": "int",
+            },
+            "cache": {
+                "type": "str",
+            },
+            "max_sql_memory": {
+                "type": "str",
+            },
+            "memory": {
+                "type": "str",
+            },
+            "cpus": {
+                "type": "float",
+            },
+            "certificates": {
+                "type": "path",
+            },
+            "certificate_days": {
+                "type": "int",
+            },
+            "host_names": {
+                "type": "list",
+                "elements": "str",
+            },
+            "insecure": {
+                "type": "bool",
+            },
+            "recreate": {
+                "type": "str",
+                "default": "never",
+                "choices": ["never", "on_change", "always"],
+            },
+            "wait_timeout": {
+                "type": "int",
+                "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
+            },
+        },
+        mutually_exclusive=[
+            ["image", "version"],
+        ],
+        supports_check_mode=True,
+    )
+    module.fail_json(msg="This module is a binary, which its action plugin sends. Call it as atlas.world.cockroachdb_region.")
+
+
+if __name__ == "__main__":
+    main()
