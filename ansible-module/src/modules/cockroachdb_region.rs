@@ -172,6 +172,9 @@ struct Asked<'a> {
     reader: Reader,
 }
 
+/// How a list that goes by node is found in a region, and whether a node has any of it.
+type ByNode<T> = (fn(Spec) -> Vec<T>, fn(&NodeSpec) -> bool);
+
 impl Asked<'_> {
     fn text(&self, name: &str) -> Option<String> {
         self.params.text(name).map(str::to_owned)
@@ -194,10 +197,9 @@ impl Asked<'_> {
         &mut self,
         name: &str,
         given: Option<Vec<T>>,
-        of: (fn(Spec) -> Vec<T>, fn(&NodeSpec) -> bool),
+        (listed, has): ByNode<T>,
         nodes: u32,
     ) -> Vec<T> {
-        let (listed, has) = of;
         let any = self.observed.members.iter().any(|one| has(&one.found));
         if given.is_none() && any && self.observed.has_gap() {
             self.reader.refuse(

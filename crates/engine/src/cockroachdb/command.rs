@@ -174,7 +174,7 @@ impl Shell {
             .exec_with_input(&self.container, &command, &statement)
             .await?;
         if output.code != 0 {
-            return Err(refused(operation, object, &output));
+            return Err(refused(operation, object, &without_statement(output)));
         }
         table(&output.stdout)
     }
@@ -241,6 +241,16 @@ pub(super) fn silence(error: &Error) -> Option<&str> {
     }
 }
 
+/// Only what is marked as the server's words: elsewhere the statement may be repeated, which may hold secrets.
+fn without_statement(mut output: Output) -> Output {
+    let marks = ["ERROR:", "SQLSTATE:", "HINT:"];
+    let marked = |line: &&str| marks.iter().any(|mark| line.starts_with(mark));
+    let lines: Vec<&str> = output.stderr.lines().filter(marked).collect();
+    output.stderr = lines.join("\n");
+    output.stdout.clear();
+    output
+}
+
 fn refused(operation: &'static str, object: &str, output: &Output) -> Error {
     let (message, code, hint) = complaint(output);
     Error::Cockroach {
@@ -302,6 +312,22 @@ mod tests {
         assert!(silence(&said("ERROR: cannot dial server.\n")).is_some());
         let refusal = said("ERROR: unknown cluster setting\nSQLSTATE: 42704\n");
         assert_eq!(silence(&refusal), None);
+    }
+
+    #[test]
+    fn statements_are_not_repeated_in_errors() {
+        for stderr in [
+            "ERROR: at or near \"x\": syntax error\nDETAIL: source SQL:\nSET x = 'sesame'\n",
+            "missing semicolon at end of statement: SET x = 'sesame'\n",
+        ] {
+            let output = Output {
+                code: 1,
+                stdout: "sesame".to_owned(),
+                stderr: stderr.to_owned(),
+            };
+            let told = refused("set", "x", &without_statement(output)).to_string();
+            assert!(!told.contains("sesame"), "{told}");
+        }
     }
 
     #[test]
