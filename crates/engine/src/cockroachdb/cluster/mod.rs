@@ -7,7 +7,7 @@ mod spec;
 
 pub(super) use execute::respread;
 pub use execute::{admit, apply, delete};
-pub(super) use observe::tables;
 pub use observe::{Observed, observe};
+pub(super) use observe::{ask, tables};
 pub use plan::{Plan, Step, is_same, plan};
 pub use spec::Spec;

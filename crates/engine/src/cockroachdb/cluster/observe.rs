@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::try_join_all;
+
 use super::spec::LICENSE;
 use crate::cockroachdb::command::{Shell, elements, silence};
 use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
@@ -118,6 +120,13 @@ pub async fn observe<'a>(
     cx.guard("reading a cluster of CockroachDB", reading).await
 }
 
+/// What its nodes say, and one that answers for it.
+pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, Option<Shell>)> {
+    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
+    let containers = cx.docker.containers(&[label]).await?;
+    region::ask(cx, containers.iter()).await
+}
+
 async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Observed> {
     let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
     let (containers, volumes) =
@@ -163,35 +172,33 @@ async fn values(
     names: &[&String],
 ) -> Result<BTreeMap<String, String>> {
     let license = LICENSE.to_owned();
-    let mut found = BTreeMap::new();
-    for name in names.iter().copied().chain([&license]) {
+    let each = names.iter().copied().chain([&license]).map(|name| async move {
         let statement = format!("SHOW CLUSTER SETTING {name}");
         let rows = shell
             .sql(cx, "read cluster setting", name, &statement)
             .await;
         let rows = match rows {
             // A setting that it does not know has no value; to set it tells more.
-            Err(Error::Cockroach { .. }) => continue,
+            Err(Error::Cockroach { .. }) => return Ok(None),
             rows => rows?,
         };
         let cell = rows.first().and_then(|row| row.values().next());
-        found.insert(name.clone(), cell.cloned().unwrap_or_default());
-    }
-    Ok(found)
+        Ok(Some((name.clone(), cell.cloned().unwrap_or_default())))
+    });
+    Ok(try_join_all(each).await?.into_iter().flatten().collect())
 }
 
 pub(super) async fn zones(cx: &Context, shell: &Shell) -> Result<BTreeMap<&'static str, String>> {
-    let mut found = BTreeMap::new();
-    for target in SYSTEM {
+    let each = SYSTEM.map(|target| async move {
         let statement = format!("SHOW ZONE CONFIGURATION FROM {target}");
         let rows = shell
             .sql(cx, "read the zone of", target, &statement)
             .await?;
         let config = rows.first().and_then(|row| row.get("raw_config_sql"));
         let constraints = config.map(|config| constraints(config)).unwrap_or_default();
-        found.insert(target, constraints);
-    }
-    Ok(found)
+        Ok::<_, Error>((target, constraints))
+    });
+    Ok(try_join_all(each).await?.into_iter().collect())
 }
 
 /// The constraints within a zone as `SHOW ZONE CONFIGURATION` prints it.

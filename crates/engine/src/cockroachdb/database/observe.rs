@@ -27,10 +27,11 @@ pub struct Observed {
 /// # Errors
 /// What Docker and the cluster say. A cluster that gives no answer is part of what is observed.
 pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed> {
-    let cluster = cluster::observe(cx, cluster, []).await?;
+    let asking = cluster::ask(cx, cluster);
+    let (view, shell) = cx.guard("reading a cluster of CockroachDB", asking).await?;
     let mut observed = Observed {
-        view: cluster.view,
-        shell: cluster.shell,
+        view,
+        shell,
         ..Observed::default()
     };
     let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) else {
