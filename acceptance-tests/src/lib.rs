@@ -12,6 +12,7 @@
 mod ansible;
 mod aws;
 mod command;
+mod dice;
 mod docker;
 mod fault_proxy;
 mod hcl;
@@ -30,6 +31,7 @@ mod terraform;
 pub use ansible::{Ansible, Played, TaskResult, ansible_program, module_binary};
 pub use aws::Aws;
 pub use command::{Finished, Run, Running};
+pub use dice::Dice;
 pub use docker::{Container, Docker, Objects};
 pub use fault_proxy::{Call, Fault, FaultProxy, Pattern};
 pub use hcl::Cluster;

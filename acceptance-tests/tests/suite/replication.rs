@@ -5,23 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use acceptance_tests::{Docker, Region, Regions, Sandbox, Seen, eventually, outbox};
+use acceptance_tests::{Dice, Docker, Region, Regions, Sandbox, Seen, eventually, outbox};
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_sqs::types::QueueAttributeName;
-
-/// Numbers that look random and are the same in every run.
-#[derive(Debug, Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-}
 
 /// What is written by one region's writer: the same content for the same words.
 #[derive(Debug, Clone)]
@@ -35,7 +22,7 @@ struct Write {
 impl Write {
     fn seen(&self) -> Seen {
         let name = self.region.bytes().map(u64::from).sum::<u64>();
-        let mut dice = Dice(self.number * 7919 + name + 1);
+        let mut dice = Dice::new(self.number * 7919 + name + 1);
         let bytes = std::iter::repeat_with(|| dice.roll(256).to_le_bytes()[0]);
         let metadata = [
             ("number", self.number.to_string()),
@@ -83,7 +70,7 @@ fn size(dice: &mut Dice) -> usize {
 /// What both regions write: two fifths of the keys each alone, a fifth both, some of them twice; with names
 /// that have to be encoded on the way.
 fn writes(count: u64) -> [Vec<Write>; 2] {
-    let mut dice = Dice(0x5eed);
+    let mut dice = Dice::new(0x5eed);
     let (mut us, mut eu) = (Vec::new(), Vec::new());
     for number in 0..count {
         let key = match dice.roll(10) {
@@ -155,7 +142,7 @@ fn compare(
 
 /// Kills and restarts at random moments until it is told to stop.
 fn break_things(regions: &Regions, stop: &AtomicBool) -> Result<(usize, usize)> {
-    let mut dice = Dice(0xbad);
+    let mut dice = Dice::new(0xbad);
     let (mut killed, mut restarted) = (0, 0);
     let docker = Docker::new();
     while !stop.load(Ordering::SeqCst) {
