@@ -11,6 +11,8 @@
 
 mod ansible;
 mod aws;
+pub mod bank;
+pub mod cockroach;
 mod command;
 mod dice;
 mod docker;

@@ -6,6 +6,7 @@
 mod ansible;
 mod ansible_contract;
 mod ansible_faults;
+mod bank;
 mod bridge;
 mod cloud;
 mod cluster;
