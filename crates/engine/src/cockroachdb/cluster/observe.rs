@@ -172,19 +172,23 @@ async fn values(
     names: &[&String],
 ) -> Result<BTreeMap<String, String>> {
     let license = LICENSE.to_owned();
-    let each = names.iter().copied().chain([&license]).map(|name| async move {
-        let statement = format!("SHOW CLUSTER SETTING {name}");
-        let rows = shell
-            .sql(cx, "read cluster setting", name, &statement)
-            .await;
-        let rows = match rows {
-            // A setting that it does not know has no value; to set it tells more.
-            Err(Error::Cockroach { .. }) => return Ok(None),
-            rows => rows?,
-        };
-        let cell = rows.first().and_then(|row| row.values().next());
-        Ok(Some((name.clone(), cell.cloned().unwrap_or_default())))
-    });
+    let each = names
+        .iter()
+        .copied()
+        .chain([&license])
+        .map(|name| async move {
+            let statement = format!("SHOW CLUSTER SETTING {name}");
+            let rows = shell
+                .sql(cx, "read cluster setting", name, &statement)
+                .await;
+            let rows = match rows {
+                // A setting that it does not know has no value; to set it tells more.
+                Err(Error::Cockroach { .. }) => return Ok(None),
+                rows => rows?,
+            };
+            let cell = rows.first().and_then(|row| row.values().next());
+            Ok(Some((name.clone(), cell.cloned().unwrap_or_default())))
+        });
     Ok(try_join_all(each).await?.into_iter().flatten().collect())
 }
 
