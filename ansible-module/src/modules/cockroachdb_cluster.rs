@@ -187,7 +187,9 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         changes.property("regions", Value::Null, json!(spec.regions));
     }
     for one in &plan.differences {
-        changes.property(&one.field, one.before.clone(), one.after.clone());
+        // A cluster that does not serve yet has no values.
+        let before = (!one.before.is_empty()).then(|| one.before.clone());
+        changes.property(&one.field, json!(before), one.after.clone());
     }
     for step in &plan.steps {
         changes.action(step.summary(&name));

@@ -6,6 +6,7 @@ mod cluster_view;
 mod cockroachdb_cluster;
 mod cockroachdb_database;
 mod cockroachdb_region;
+mod cockroachdb_region_options;
 mod image_import;
 mod info;
 mod kubeconfig;
