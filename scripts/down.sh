@@ -17,7 +17,7 @@ fi
 
 # Left by an apply that was killed before Terraform could write its state.
 networks=$(world_names network)
-for cluster in $(world_names cluster); do
+for cluster in $(world_names cluster world_regions); do
   docker ps -aq --filter "label=k3d.cluster=$cluster" | xargs -r docker rm -fv >/dev/null
   docker volume ls -q --filter "label=k3d.cluster=$cluster" | xargs -r docker volume rm >/dev/null
   networks+=" k3d-$cluster"
@@ -26,6 +26,11 @@ done
 for server in $(world_names server); do
   docker ps -aq --filter "label=k3d.x.atlas.localstack=$server" | xargs -r docker rm -fv >/dev/null
   docker volume ls -q --filter "label=k3d.x.atlas.localstack=$server" | xargs -r docker volume rm >/dev/null
+done
+# So is all that is in the database, which needs no answer to go.
+for cluster in $(world_names cluster world_cockroachdb); do
+  docker ps -aq --filter "label=k3d.x.atlas.cockroachdb=$cluster" | xargs -r docker rm -fv >/dev/null
+  docker volume ls -q --filter "label=k3d.x.atlas.cockroachdb=$cluster" | xargs -r docker volume rm >/dev/null
 done
 for network in $networks "atlas-bridge-$(world_names name)"; do
   if docker network inspect "$network" >/dev/null 2>&1; then docker network rm "$network" >/dev/null; fi

@@ -45,5 +45,8 @@ world_destroy() {
     -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
 }
 
-# world_names KEY : the values that the description gives to a key (`cluster`, `network`, `name`), a line each.
-world_names() { sed -n "s/^ *$1: *//p" "$ATLAS_WORLD"; }
+# world_names KEY [PART] : the values that the description gives to a key (`cluster`, `network`, `name`), a line each;
+# with a part (`world_regions`), only within that.
+world_names() {
+  awk -v key="$1:" -v part="${2:+$2:}" '/^[^ #]/ { here = part == "" || $1 == part } here && $1 == key { print $2 }' "$ATLAS_WORLD"
+}

@@ -41,7 +41,7 @@ say "World: Ansible"
 run_playbook site.yml
 say
 say "The world runs (applied in $((SECONDS - started)) s)."
-for cluster in $(world_names cluster); do
+for cluster in $(world_names cluster world_regions); do
   say "  $cluster: kubectl --kubeconfig $ATLAS_STATE/$cluster.yaml get nodes"
 done
 say "Names reach across: <service>.<namespace>.svc.<cluster> resolves in both clusters."
@@ -49,6 +49,16 @@ say "  Argo CD: https://127.0.0.1:30443, user admin, password in $ATLAS_STATE/ar
 for server in $(world_names server); do
   address=$(docker port "atlas-localstack-$server" 4566 2>/dev/null) || continue
   say "  LocalStack $server: aws --endpoint-url http://$address s3 ls"
+done
+for database in $(world_names database world_cockroachdb); do
+  cluster=$(world_names cluster world_cockroachdb)
+  say "  Database $database, user root, its certificate in $ATLAS_STATE/cockroachdb:"
+  # The first node of each region.
+  for node in $(docker ps --filter "label=k3d.x.atlas.cockroachdb=$cluster" --filter label=k3d.x.atlas.cockroachdb.node=1 --format '{{.Names}}'); do
+    address=$(docker port "$node" 26257 2>/dev/null) || continue
+    region=$(docker inspect --format '{{index .Config.Labels "k3d.x.atlas.cockroachdb.region"}}' "$node")
+    say "    $region: psql 'postgresql://root@$address/$database?sslmode=verify-full&sslrootcert=$ATLAS_STATE/cockroachdb/ca.crt&sslcert=$ATLAS_STATE/cockroachdb/client.root.crt&sslkey=$ATLAS_STATE/cockroachdb/client.root.key'"
+  done
 done
 if [[ $cloud == ansible ]]; then
   say "  Without IAM roles: Terraform gets hashicorp/aws neither from a mirror nor from its registry, so the playbook made"
