@@ -63,6 +63,7 @@ pub(crate) fn playbook_command(playbook: impl AsRef<Path>) -> Result<Run> {
         .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
         .env("ATLAS_LOCALSTACK_IMAGE", &settings.localstack_image)
         .env("ATLAS_REPLICATOR_IMAGE", &settings.replicator_image)
+        .env("ATLAS_COCKROACHDB_IMAGE", &settings.cockroachdb_image)
         .env("ANSIBLE_NOCOLOR", "1")
         .without_env("KUBECONFIG"))
 }

@@ -26,21 +26,46 @@ pub struct Playbook {
     folder: PathBuf,
     clusters: [String; 2],
     server_ports: [u16; 2],
+    database: String,
+}
+
+/// What a world has beside its clusters.
+#[derive(Debug, Clone, Copy, Default)]
+struct Parts {
+    cloud: bool,
+    database: bool,
 }
 
 impl Playbook {
     /// Describes the sandbox's world in a file of the form of `group_vars/all/world.yml`, and copies
     /// `gitops/`, so that a test can change it.
     pub fn new(sandbox: &Sandbox) -> Result<Self> {
-        Self::describe(sandbox, false)
+        Self::describe(sandbox, Parts::default())
     }
 
     /// The same world with its cloud side: a server for each region, [`Playbook::server`].
     pub fn with_cloud(sandbox: &Sandbox) -> Result<Self> {
-        Self::describe(sandbox, true)
+        Self::describe(
+            sandbox,
+            Parts {
+                cloud: true,
+                ..Parts::default()
+            },
+        )
     }
 
-    fn describe(sandbox: &Sandbox, has_cloud: bool) -> Result<Self> {
+    /// The same world with its database: two nodes in two regions and a witness, [`Playbook::node`].
+    pub fn with_database(sandbox: &Sandbox) -> Result<Self> {
+        Self::describe(
+            sandbox,
+            Parts {
+                database: true,
+                ..Parts::default()
+            },
+        )
+    }
+
+    fn describe(sandbox: &Sandbox, parts: Parts) -> Result<Self> {
         let folder = sandbox.path("playbook");
         let clusters = [sandbox.name("us"), sandbox.name("eu")];
         fs::create_dir_all(folder.join("state"))?;
@@ -56,7 +81,7 @@ impl Playbook {
                 "agents": 0,
                 "ports": ports,
             });
-            if has_cloud {
+            if parts.cloud {
                 region["cloud"] = json!({
                     "region": (["us-east-1", "eu-central-1"][n]),
                     "server": clusters[n],
@@ -71,7 +96,7 @@ impl Playbook {
         let mut shared = json!({
             "world_bridge": {"name": sandbox.name("world"), "subnet": sandbox.subnet(20)},
         });
-        if has_cloud {
+        if parts.cloud {
             shared["world_cloud"] = json!({
                 "network": sandbox.name("cloud"),
                 "subnet": sandbox.subnet(21),
@@ -79,6 +104,12 @@ impl Playbook {
                 "noncurrent_days": 30,
             });
         }
+        // The group variables describe one, which null takes away.
+        shared["world_cockroachdb"] = if parts.database {
+            database(sandbox)?
+        } else {
+            Value::Null
+        };
         // Their order is the bridge's, and Terraform declares us first.
         let regions = [
             ("us-east", region(0, argocd)?),
@@ -93,6 +124,7 @@ impl Playbook {
             folder,
             clusters,
             server_ports,
+            database: sandbox.name("ledger"),
         })
     }
 
@@ -131,6 +163,11 @@ impl Playbook {
         format!("audit-{}", self.clusters[region])
     }
 
+    /// The container of a database's node.
+    pub fn node(&self, region: &str, number: u32) -> String {
+        format!("atlas-cockroachdb-{}-{region}-{number}", self.database)
+    }
+
     /// kubectl for a cluster, by the kubeconfig that the playbook wrote.
     pub fn kubectl(&self, cluster: &str) -> Kubectl {
         Kubectl::with_kubeconfig(&self.state().join(format!("{cluster}.yaml")))
@@ -167,6 +204,48 @@ impl Playbook {
             .env("ATLAS_SERVER_PER_REGION", "true")
             .env("ATLAS_KUBECTL", &Settings::get()?.kubectl))
     }
+}
+
+/// A sandbox's `world_cockroachdb`.
+fn database(sandbox: &Sandbox) -> Result<Value> {
+    let subnet = sandbox.subnet(22);
+    let (network, _) = subnet.rsplit_once('.').context("a subnet has dots")?;
+    // From 5 on: the ports before are the clusters' and the cloud's.
+    let mut place = 5;
+    let mut port = || {
+        place += 1;
+        sandbox.port(place - 1)
+    };
+    let mut regions = serde_json::Map::new();
+    for (name, hosts) in [
+        ("us-east", 11..=12),
+        ("eu-central", 21..=22),
+        ("witness", 31..=31),
+    ] {
+        let hosts: Vec<u8> = hosts.collect();
+        let zones = hosts.iter().map(|host| format!("{name}-{host}"));
+        let addresses = hosts.iter().map(|host| format!("{network}.{host}"));
+        let region = json!({
+            "nodes": hosts.len(),
+            "zones": zones.collect::<Vec<_>>(),
+            "addresses": addresses.collect::<Vec<_>>(),
+            "sql_ports": hosts.iter().map(|_| port()).collect::<Result<Vec<_>>>()?,
+            "http_ports": hosts.iter().map(|_| port()).collect::<Result<Vec<_>>>()?,
+        });
+        regions.insert(name.to_owned(), region);
+    }
+    Ok(json!({
+        "cluster": sandbox.name("ledger"),
+        "network": sandbox.name("database"),
+        "subnet": subnet,
+        "database": "ledger",
+        "primary_region": "us-east",
+        "secondary_region": "eu-central",
+        "survival_goal": "region",
+        "cache": "64MiB",
+        "max_sql_memory": "64MiB",
+        "regions": regions,
+    }))
 }
 
 /// Mappings as blocks, a key a line, because scripts read the description too; all else as JSON, which YAML is as well.

@@ -4,6 +4,7 @@
 //! `README.md` beside this folder tells how to run one of them.
 
 mod ansible;
+mod ansible_cockroachdb;
 mod ansible_contract;
 mod ansible_faults;
 mod bank;
