@@ -52,6 +52,9 @@ for server in $(world_names server); do
 done
 for database in $(world_names database world_cockroachdb); do
   cluster=$(world_names cluster world_cockroachdb)
+  if [[ $ATLAS_COCKROACHDB_IMAGE == atlas/cockroach-double:* ]]; then
+    say "  CockroachDB's image cannot be had here: a test double of it runs, which is for tests, and not for data."
+  fi
   say "  Database $database, user root, its certificate in $ATLAS_STATE/cockroachdb:"
   # The first node of each region.
   for node in $(docker ps --filter "label=k3d.x.atlas.cockroachdb=$cluster" --filter label=k3d.x.atlas.cockroachdb.node=1 --format '{{.Names}}'); do

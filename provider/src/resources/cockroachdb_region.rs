@@ -249,14 +249,11 @@ fn state(observed: &Observed, before: &Value) -> Value {
             );
         }
         lists(observed, &mut state);
-    } else if external {
-        let live = observed.view.topology().map_or(0, |topology| {
-            topology
-                .in_region(&observed.region)
-                .filter(|node| node.is_live)
-                .count()
-        });
-        state.set("nodes", count(live));
+    } else if let (true, Some(topology)) = (external, observed.view.topology()) {
+        let live = topology
+            .in_region(&observed.region)
+            .filter(|node| node.is_live);
+        state.set("nodes", count(live.count()));
     }
     let containers = observed
         .members
@@ -319,7 +316,7 @@ impl Resource<Configured> for Region {
         .attribute("regions", Attribute::required(Type::list(Type::String), "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. A change concerns only nodes that are made after it."))
         .attribute("join", Attribute::optional(Type::list(Type::String), "More addresses (`host:port`) at which nodes look for their cluster, for instance of nodes that run elsewhere."))
         .attribute("nodes", Attribute::required(Type::Number, "How many nodes there are, 1 to 64. The last ones are added and removed."))
-        .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; Atlas waits until so many are live. Changing it makes another region."))
+        .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; in a cluster that serves, Atlas waits until so many are live. Changing it makes another region."))
         .attribute("version", Attribute::optional(Type::String, "The tag of the default image, for instance `v25.4.11`. A change is a rolling upgrade."))
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
         .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`."))

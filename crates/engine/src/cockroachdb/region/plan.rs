@@ -149,15 +149,14 @@ fn found_nodes(observed: &Observed) -> u32 {
 }
 
 fn of_external(spec: &Spec, observed: &Observed) -> Plan {
-    let live = |view: &View| {
-        view.topology().map_or(0, |topology| {
-            let live = topology
-                .in_region(&spec.name)
-                .filter(|node| node.is_live && node.membership == Membership::Active);
-            u32::try_from(live.count()).unwrap_or(u32::MAX)
-        })
+    // Before its `init` the cluster counts nobody; that is what the cluster waits for.
+    let View::Live(topology) = &observed.view else {
+        return Plan::default();
     };
-    let found = live(&observed.view);
+    let live = topology
+        .in_region(&spec.name)
+        .filter(|node| node.is_live && node.membership == Membership::Active);
+    let found = u32::try_from(live.count()).unwrap_or(u32::MAX);
     if found >= spec.nodes {
         return Plan::default();
     }
@@ -490,10 +489,12 @@ mod tests {
     #[test]
     fn nodes_elsewhere_are_waited_for() {
         let mut spec = spec();
-        let there = observed(&spec);
+        let mut there = observed(&spec);
         spec.placement = Placement::External;
         assert_eq!(steps(&spec, &there), []);
         spec.nodes = 3;
         assert_eq!(steps(&spec, &there), [Step::WaitForNodes(3)]);
+        there.view = View::Uninitialized;
+        assert_eq!(steps(&spec, &there), []);
     }
 }
