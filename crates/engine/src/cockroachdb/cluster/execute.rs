@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::observe::{Observed, SYSTEM, observe, tables, zones};
 use super::plan::{Plan, Step, constraints, is_spread_otherwise, is_whole, plan};
 use super::spec::{LICENSE, Spec};
-use crate::cockroachdb::command::Shell;
+use crate::cockroachdb::command::{Shell, silence};
 use crate::cockroachdb::topology::{Membership, Topology, View};
 use crate::cockroachdb::{certificates, names, region, turn};
 use crate::context::Context;
@@ -227,6 +227,7 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
         what,
         remedy: "Drop them first, or set force_destroy.".to_owned(),
     };
+    let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
     cx.guard("removing a cluster of CockroachDB", async {
         let started = observed
             .containers
@@ -234,17 +235,13 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
             .any(|node| node.started_second() > 0);
         match (&observed.view, &observed.shell) {
             _ if force => {}
-            (View::Live(_), Some(shell)) => {
-                let tables = tables(cx, shell).await?;
-                if !tables.is_empty() {
-                    return Err(refusal(tables.join(", ")));
-                }
-            }
-            (View::Silent(_) | View::Absent, _) if started => {
-                return Err(refusal(
-                    "perhaps tables, which it does not tell as it gives no answer".to_owned(),
-                ));
-            }
+            (View::Live(_), Some(shell)) => match tables(cx, shell).await {
+                Ok(tables) if tables.is_empty() => {}
+                Ok(tables) => return Err(refusal(tables.join(", "))),
+                Err(error) if silence(&error).is_some() => return Err(refusal(untold())),
+                Err(error) => return Err(error),
+            },
+            (View::Silent(_) | View::Absent, _) if started => return Err(refusal(untold())),
             _ => {}
         }
         cx.tell(&format!("remove all nodes of {}", spec.name));

@@ -117,18 +117,22 @@ pub(super) async fn regions(cx: &Context, shell: &Shell) -> Result<Vec<String>> 
 
 /// The shell of a database whose cluster serves.
 pub(super) fn serving<'a>(observed: &'a Observed, cluster: &str) -> Result<&'a Shell> {
-    let reason = match (&observed.view, &observed.shell) {
+    let make =
+        ". Make the cluster first: an atlas_cockroachdb_cluster, or the module cockroachdb_cluster";
+    let (reason, hint) = match (&observed.view, &observed.shell) {
         (View::Live(_), Some(shell)) => return Ok(shell),
-        (View::Silent(reason), _) => reason.clone(),
-        (View::Uninitialized, _) => "its nodes wait to be initialized".to_owned(),
-        _ => "none of its nodes runs here".to_owned(),
+        (View::Silent(reason), _) => (
+            reason.as_str(),
+            ". Start its nodes: without a majority of the voters of each range nothing is read or written",
+        ),
+        (View::Uninitialized, _) => ("its nodes wait to be initialized", make),
+        _ => ("none of its nodes runs here", make),
     };
     Err(Error::Cockroach {
         operation: "ask cluster",
         object: cluster.to_owned(),
         code: String::new(),
-        message: reason,
-        hint: ". Make the cluster first: an atlas_cockroachdb_cluster, or the module cockroachdb_cluster"
-            .to_owned(),
+        message: reason.to_owned(),
+        hint: hint.to_owned(),
     })
 }
