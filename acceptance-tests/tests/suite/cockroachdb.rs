@@ -507,20 +507,20 @@ fn nodes_that_run_elsewhere_are_waited_for_and_counted() -> Result<()> {
         "{url}"
     );
 
-    ledger.more = format!(
-        "resource \"atlas_cockroachdb_region\" \"w\" {{
+    ledger.more = r#"
+resource "atlas_cockroachdb_region" "w" {
   cluster   = atlas_cockroachdb_cluster.c.name
-  name      = \"witness\"
-  regions   = [\"us-east\", \"eu-central\", \"witness\"]
-  placement = \"external\"
+  name      = "witness"
+  regions   = ["us-east", "eu-central", "witness"]
+  placement = "external"
   nodes     = 1
   insecure  = true
-  timeouts {{
-    create = \"60s\"
-  }}
-}}
-"
-    );
+  timeouts {
+    create = "60s"
+  }
+}
+"#
+    .to_owned();
     let running = terraform.start_apply(&insecure(&ledger))?;
     let elsewhere = sandbox.name("elsewhere");
     start_elsewhere(&sandbox, &ledger, &elsewhere)?;
