@@ -165,6 +165,10 @@ impl Docker {
         remove(&["rm", "--force", "--volumes"], &objects.containers);
         remove(&["network", "rm"], &objects.networks);
         remove(&["volume", "rm", "--force"], &objects.volumes);
+        let images = self.run(&["images", "--format", "{{.Repository}}"])?;
+        let images = images.stdout.lines().filter(|name| is_of(name, prefix));
+        let images: BTreeSet<String> = images.map(str::to_owned).collect();
+        remove(&["rmi", "--force"], &images);
         failures.into_iter().next().map_or(Ok(()), Err)
     }
 }

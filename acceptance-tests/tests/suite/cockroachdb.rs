@@ -456,7 +456,9 @@ fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Resul
 }
 
 /// A node that Atlas did not make, without certificates.
-fn start_elsewhere(sandbox: &Sandbox, ledger: &Ledger, name: &str) -> Result<()> {
+fn start_elsewhere(sandbox: &Sandbox, ledger: &Ledger, name: &str, locality: &str) -> Result<()> {
+    let locality = format!("--locality={locality}");
+    let volume = format!("{name}:/cockroach/cockroach-data");
     let join = format!("--join={}:26257", ledger.node("us-east", 1));
     let (cluster, advertised) = (
         format!("--cluster-name={}", ledger.name),
@@ -471,10 +473,12 @@ fn start_elsewhere(sandbox: &Sandbox, ledger: &Ledger, name: &str) -> Result<()>
         name,
         "--network",
         &ledger.network,
+        "--volume",
+        &volume,
         image,
         "start",
         "--insecure",
-        "--locality=region=witness",
+        &locality,
         "--store=path=/cockroach/cockroach-data",
         "--cache=64MiB",
         &cluster,
@@ -521,9 +525,19 @@ resource "atlas_cockroachdb_region" "w" {
 }
 "#
     .to_owned();
-    let running = terraform.start_apply(&insecure(&ledger))?;
+    // One that says it is somewhere else is told at once: nobody else would come.
     let elsewhere = sandbox.name("elsewhere");
-    start_elsewhere(&sandbox, &ledger, &elsewhere)?;
+    start_elsewhere(&sandbox, &ledger, &elsewhere, "region=witnes")?;
+    terraform.expect_apply_error(&insecure(&ledger))?.expect(&[
+        "regions",
+        &elsewhere,
+        "region=witnes,",
+        "--locality=region=witness",
+    ])?;
+
+    docker.run(&["rm", "--force", &elsewhere])?;
+    let running = terraform.start_apply(&insecure(&ledger))?;
+    start_elsewhere(&sandbox, &ledger, &elsewhere, "region=witness")?;
     running.wait()?.success()?;
     terraform.expect_no_changes()?;
     ensure!(
@@ -543,7 +557,8 @@ resource "atlas_cockroachdb_region" "w" {
     ledger.more = String::new();
     terraform.apply(&insecure(&ledger))?;
     ensure!(docker.container(&elsewhere)?.is_running(), "it was stopped");
-    docker.run(&["rm", "--force", "--volumes", &elsewhere])?;
+    docker.run(&["rm", "--force", &elsewhere])?;
+    docker.run(&["volume", "rm", &elsewhere])?;
     ledger.cluster = "force_destroy = true".to_owned();
     terraform.apply_only(&insecure(&ledger))?.success()?;
     terraform.destroy()?;
@@ -622,13 +637,24 @@ fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
     Ok(())
 }
 
+/// An image of the double whose clock is ahead.
+fn fast_image(sandbox: &Sandbox) -> Result<String> {
+    let (docker, name) = (sandbox.docker(), sandbox.name("fast"));
+    let image = &Settings::get()?.cockroachdb_image;
+    docker.run(&["create", "--name", &name, image])?;
+    let variable = "ENV ATLAS_DOUBLE_CLOCK_SKEW=2s";
+    docker.run(&["commit", "--change", variable, &name, &name])?;
+    docker.run(&["rm", "--volumes", &name])?;
+    Ok(name)
+}
+
 #[test]
 fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let terraform = sandbox.terraform()?;
     let docker = sandbox.docker();
     let mut ledger = Ledger::new(&sandbox)?;
-    ledger.regions = vec![("us-east", 1)];
+    ledger.regions = vec![("us-east", 3)];
     ledger.database = String::new();
 
     let listener = std::net::TcpListener::bind(("127.0.0.1", ledger.ports[0]))?;
@@ -659,7 +685,7 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     let mut bad = ledger.clone();
     bad.region = "image = \"atlas/localstack:4.9.2\"".to_owned();
     let image = &Settings::get()?.localstack_image;
-    bad.region = format!("image = \"{image}\"\n  timeouts {{\n    update = \"60s\"\n  }}");
+    bad.region = format!("image = \"{image}\"\n  timeouts {{\n    update = \"30s\"\n  }}");
     let said = terraform.expect_apply_error(&bad.hcl())?;
     said.expect(&[&ledger.node("us-east", 1)])?;
     terraform.apply(&ledger.hcl())?;
@@ -667,6 +693,26 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
         &ledger.node("us-east", 1),
         &["/cockroach/cockroach", "version"],
     )?;
+
+    // Only the double's clock can be set apart from the machine's.
+    if Settings::get()?.cockroachdb_image.contains("double") {
+        let mut fast = ledger.clone();
+        fast.regions = vec![("us-east", 4)];
+        let good = fast.hcl();
+        fast.region = format!("image = \"{}\"", fast_image(&sandbox)?);
+        terraform.expect_apply_error(&fast.hcl())?.expect(&[
+            &ledger.node("us-east", 4),
+            "ended",
+            "synchronize the clocks of all machines",
+            "clock synchronization error",
+        ])?;
+        terraform.apply(&good)?;
+        ensure!(
+            members(&terraform)? == json!({"us-east": 4}),
+            "{}",
+            members(&terraform)?
+        );
+    }
     terraform.destroy()?;
     Ok(())
 }

@@ -258,13 +258,31 @@ pub enum Error {
 }
 
 impl Error {
-    /// [`Error::NodeFailed`], with what to do where the log shows that the kernel's limit is the reason.
+    /// [`Error::NodeFailed`], with what to do where the log shows the reason.
     pub(crate) fn node_failed(node: &str, reason: String, log: String) -> Self {
         Self::NodeFailed {
             node: node.to_owned(),
             reason,
             hint: node_hint(&log),
             log,
+        }
+    }
+
+    /// [`Error::TimedOut`] while a node's container became ready, with the same.
+    pub(crate) fn node_timed_out(
+        waiting_for: String,
+        after: Duration,
+        node: &str,
+        log: &str,
+    ) -> Self {
+        let advice = match node_hint(log).strip_prefix(": ") {
+            Some(hint) => format!("Probably {hint}. "),
+            None => String::new(),
+        };
+        Self::TimedOut {
+            waiting_for,
+            after,
+            log: format!("{advice}The last log lines of {node}:\n{log}\n"),
         }
     }
 
@@ -281,10 +299,16 @@ impl Error {
 
 /// Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a
 /// user 128.
+/// What to do, starting with ": ", where a node's log shows a reason that is not in the node.
 fn node_hint(log: &str) -> &'static str {
     if log.contains("inotify") && log.contains("too many open files") {
         ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
          `sysctl -w fs.inotify.max_user_instances=1024` and apply again"
+    } else if log.contains("clock synchronization error") {
+        ": its clock is too far from those of the other nodes; synchronize the clocks of all machines with one source, \
+         for instance by chrony, and apply again"
+    } else if log.contains("maximum clock offset") && log.contains("does not match") {
+        ": the nodes were started with different values of --max-offset; give all of them the same"
     } else {
         ""
     }

@@ -1,9 +1,33 @@
 //! Who holds a port of the host.
 
-use std::net::{IpAddr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 
 use crate::context::Context;
 use crate::docker::{Node, PortKey, Published};
+use crate::error::{Problem, Result};
+use crate::path::FieldPath;
+
+/// What is wrong with ports that are to be published on 127.0.0.1, each with the attribute that asks for it.
+///
+/// # Errors
+/// What Docker says.
+pub(crate) async fn problems(
+    cx: &Context,
+    wanted: impl IntoIterator<Item = (FieldPath, u16)>,
+    own: impl Fn(&Node) -> bool,
+) -> Result<Vec<Problem>> {
+    let running = cx.docker.running_containers().await?;
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let problem = |(path, port): (FieldPath, u16)| {
+        let holder = holder(cx, &running, &own, here, &PortKey::tcp(port))?;
+        Some(Problem::new(
+            path,
+            format!("port {port} of {here} is taken by {holder}."),
+            "Choose another port, or stop what uses it.",
+        ))
+    };
+    Ok(wanted.into_iter().filter_map(problem).collect())
+}
 
 /// What holds a port of an address, in words; `None` where nothing does, or a container that is `own`.
 pub(crate) fn holder(

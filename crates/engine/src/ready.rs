@@ -24,17 +24,12 @@ pub(crate) async fn wait_for_any(cx: &Context, lines: &[&str], name: &str) -> Re
     match cx.guard(&waiting, follow(cx, lines, name)).await {
         Err(Error::TimedOut {
             waiting_for, after, ..
-        }) => {
-            let log = format!(
-                "The last log lines of {name}:\n{}\n",
-                cx.docker.last_lines(name).await
-            );
-            Err(Error::TimedOut {
-                waiting_for,
-                after,
-                log,
-            })
-        }
+        }) => Err(Error::node_timed_out(
+            waiting_for,
+            after,
+            name,
+            &cx.docker.last_lines(name).await,
+        )),
         other => other,
     }
 }
@@ -71,6 +66,26 @@ async fn follow(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
         format!("ended with exit code {code} instead of becoming ready"),
     )
     .await)
+}
+
+/// Refuses to wait on for a container that was ready, and has ended for good since, or again and again.
+///
+/// # Errors
+/// [`Error::NodeFailed`] with the last lines of the log.
+pub(crate) async fn still_runs(cx: &Context, name: &str) -> Result<()> {
+    let reason = match cx.docker.container(name).await? {
+        None => "was removed after it had become ready".to_owned(),
+        Some(node) if node.state.restarts > i64::from(RESTARTS) => format!(
+            "ended after it had become ready, and again each of the {} times that Docker started it",
+            node.state.restarts
+        ),
+        Some(node) if matches!(node.state.status.as_str(), "exited" | "dead") => format!(
+            "ended with exit code {} after it had become ready",
+            node.state.exit_code
+        ),
+        Some(_) => return Ok(()),
+    };
+    Err(failed(cx, name, reason).await)
 }
 
 async fn failed(cx: &Context, name: &str, reason: String) -> Error {

@@ -6,6 +6,7 @@
 
 mod catalog;
 mod cli;
+mod clock;
 mod ddl;
 mod error;
 mod http;

@@ -8,6 +8,7 @@ use chrono::Utc;
 use tokio::sync::watch;
 
 use crate::catalog::NodeFacts;
+use crate::clock::Offset;
 use crate::locality::Locality;
 use crate::rpc::{Ping, Pool};
 
@@ -24,6 +25,8 @@ pub(crate) struct Peer {
     pub(crate) said: Option<Ping>,
     /// How long it took to answer, in nanoseconds.
     pub(crate) round_trip: u64,
+    /// How far its clock is from this node's.
+    pub(crate) offset: Option<Offset>,
 }
 
 /// All of them.
@@ -72,6 +75,7 @@ impl Peers {
                         heard_at: 0,
                         said: None,
                         round_trip: 0,
+                        offset: None,
                     };
                     known.insert(id, peer);
                 }
@@ -88,7 +92,7 @@ impl Peers {
     }
 
     /// A node was heard of.
-    pub(crate) fn heard(&self, id: u64, ping: &Ping, round_trip: Option<Duration>) {
+    pub(crate) fn heard(&self, id: u64, ping: &Ping, measured: Option<(Duration, Offset)>) {
         self.learn(ping.nodes.iter().cloned());
         let Ok(mut known) = self.known.write() else {
             return;
@@ -103,7 +107,8 @@ impl Peers {
             peer.heard = Some(Instant::now());
             peer.heard_at = Utc::now().timestamp_micros();
             peer.said = Some(ping.clone());
-            if let Some(time) = round_trip {
+            if let Some((time, offset)) = measured {
+                peer.offset = Some(offset);
                 peer.round_trip = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
             }
         }
@@ -137,6 +142,16 @@ impl Peers {
             .read()
             .map(|known| known.clone())
             .unwrap_or_default()
+    }
+
+    /// How far the clocks of those are that were heard of lately.
+    pub(crate) fn offsets(&self) -> Vec<Offset> {
+        let all = self.all();
+        let lately = |peer: &&Peer| peer.heard.is_some_and(|at| at.elapsed() <= self.window);
+        all.values()
+            .filter(lately)
+            .filter_map(|peer| peer.offset)
+            .collect()
     }
 
     /// All facts.

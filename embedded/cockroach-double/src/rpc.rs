@@ -46,6 +46,8 @@ pub(crate) struct Ping {
     pub(crate) quorum: bool,
     /// Whether it is being drained.
     pub(crate) draining: bool,
+    /// The sender's clock, in microseconds of Unix time.
+    pub(crate) clock: i64,
     /// All nodes that it knows of, itself included.
     pub(crate) nodes: Vec<(u64, NodeFacts)>,
 }

@@ -491,6 +491,25 @@ async fn wait_for(client: &tokio_postgres::Client, sql: &str, fine: impl Fn(&str
     }
 }
 
+#[test]
+fn a_node_whose_clock_is_away_from_the_others_ends_and_they_do_not() {
+    let mut cluster = Cluster::ready(THREE);
+    let fourth = cluster.prepare("region=us");
+    cluster.nodes[fourth].skew = "450ms";
+    cluster.run(fourth);
+    assert_eq!(cluster.nodes[fourth].ended(), 7);
+    let log = cluster.nodes[fourth].log();
+    assert!(
+        log.contains("clock synchronization error: this node is more than 500ms away"),
+        "{log}"
+    );
+    cluster.nodes[fourth].skew = "350ms";
+    cluster.run(fourth);
+    for node in &cluster.nodes {
+        wait("every node is ready", || node.ready());
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_a_wiped_store_is_another_one_and_votes_for_nobody_else() {
     let mut cluster = Cluster::ready(THREE);

@@ -19,7 +19,12 @@ pub fn node(cluster: &str, region: &str, number: u32) -> String {
 
 /// The address by which other nodes reach a node.
 pub fn address(cluster: &str, region: &str, number: u32) -> String {
-    format!("{}:{SQL_PORT}", node(cluster, region, number))
+    address_of(&node(cluster, region, number))
+}
+
+/// The same of a container.
+pub(crate) fn address_of(container: &str) -> String {
+    format!("{container}:{SQL_PORT}")
 }
 
 /// Where nodes look for their cluster: the first node of every region, then these addresses.

@@ -78,6 +78,13 @@ impl NodeStatus {
         let tier = self.locality.iter().find(|(name, _)| name == key);
         tier.map(|(_, value)| value.as_str())
     }
+
+    /// Its locality as `--locality` takes it.
+    pub fn locality_text(&self) -> String {
+        let tiers = self.locality.iter();
+        let tiers: Vec<String> = tiers.map(|(key, value)| format!("{key}={value}")).collect();
+        tiers.join(",")
+    }
 }
 
 impl Topology {
@@ -97,6 +104,17 @@ impl Topology {
     pub fn in_region<'a>(&'a self, region: &'a str) -> impl Iterator<Item = &'a NodeStatus> {
         self.members()
             .filter(move |node| node.tier("region") == Some(region))
+    }
+
+    /// A live member that is in none of these regions, the youngest of them.
+    pub fn stray(&self, regions: &[String]) -> Option<&NodeStatus> {
+        let is_known = |node: &NodeStatus| {
+            node.tier("region")
+                .is_some_and(|region| regions.iter().any(|known| known == region))
+        };
+        self.members()
+            .filter(|node| node.is_live && !is_known(node))
+            .max_by_key(|node| node.id)
     }
 
     /// Ranges with fewer replicas than they should have.
@@ -194,6 +212,26 @@ mod tests {
         assert_eq!(topology.at("a:26257").map(|node| node.id), Some(4));
         assert_eq!(topology.in_region("us-east").count(), 1);
         assert_eq!(topology.underreplicated(), 2);
+    }
+
+    #[test]
+    fn a_live_member_in_no_known_region_is_a_stray() {
+        let table = [
+            (row(&[]), None),
+            (row(&[("locality", "region=us-esat")]), Some(1)),
+            (row(&[("locality", "zone=us-east")]), Some(1)),
+            (row(&[("locality", "")]), Some(1)),
+            (row(&[("locality", ""), ("is_live", "false")]), None),
+            (
+                row(&[("locality", ""), ("membership", "decommissioned")]),
+                None,
+            ),
+        ];
+        for (row, stray) in table {
+            let topology = parse(std::slice::from_ref(&row)).unwrap();
+            let found = topology.stray(&["us-east".to_owned()]).map(|node| node.id);
+            assert_eq!(found, stray, "{row:?}");
+        }
     }
 
     #[test]

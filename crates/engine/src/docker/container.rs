@@ -31,6 +31,16 @@ pub struct PortKey {
     pub protocol: String,
 }
 
+impl PortKey {
+    /// A port of TCP.
+    pub fn tcp(port: u16) -> Self {
+        Self {
+            port,
+            protocol: "tcp".to_owned(),
+        }
+    }
+}
+
 impl fmt::Display for PortKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.port, self.protocol)
@@ -57,6 +67,17 @@ pub struct Published {
     pub address: Option<IpAddr>,
     /// The host's port; `None` lets Docker choose at every start.
     pub port: Option<u16>,
+}
+
+impl Published {
+    /// A container's port of TCP, and its place on 127.0.0.1: an entry of [`ContainerSpec::ports`].
+    pub fn locally(inside: u16, outside: u16) -> (PortKey, Vec<Self>) {
+        let published = Self {
+            address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            port: Some(outside),
+        };
+        (PortKey::tcp(inside), vec![published])
+    }
 }
 
 /// A container to be created.
@@ -101,6 +122,8 @@ pub struct State {
     pub running: bool,
     /// Exit code of the last run.
     pub exit_code: i64,
+    /// How often Docker started it again by itself, since somebody started it.
+    pub restarts: i64,
     /// Start of the present run, RFC 3339.
     pub started_at: String,
 }
@@ -402,6 +425,11 @@ impl Node {
             .filter(|value| !value.is_empty())
     }
 
+    /// The host's port for a port of TCP.
+    pub fn published(&self, port: u16) -> Option<u16> {
+        self.ports.get(&PortKey::tcp(port))?.first()?.port
+    }
+
     /// The second at which the present run started, in Unix time; 0 where that is not known.
     pub fn started_second(&self) -> i32 {
         unix_second(&self.state.started_at).unwrap_or(0)
@@ -469,6 +497,7 @@ impl Node {
                     && !state.paused.unwrap_or(false)
                     && !state.restarting.unwrap_or(false),
                 exit_code: state.exit_code.unwrap_or(0),
+                restarts: found.restart_count.unwrap_or(0),
                 started_at: state.started_at.unwrap_or_default(),
             },
             networks,

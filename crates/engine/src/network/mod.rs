@@ -2,6 +2,7 @@
 
 mod execute;
 mod observe;
+pub(crate) mod place;
 mod plan;
 mod spec;
 

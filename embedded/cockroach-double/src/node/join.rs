@@ -10,7 +10,7 @@ use tracing::{error, info, warn};
 use uuid::Uuid;
 
 use super::store::Ident;
-use super::{Events, Node, Part, Phase};
+use super::{Events, Node, Part, Phase, clocks};
 use crate::catalog::{Membership, NodeFacts};
 use crate::error::CliError;
 use crate::raft::Raft;
@@ -359,7 +359,9 @@ impl Node {
             Ok(Response::Pong(ping)) => {
                 self.same_cluster(&ping)?;
                 if let Some(id) = ping.node {
-                    self.peers.heard(id, &ping, Some(begun.elapsed()));
+                    let offset = clocks::offset(&ping, begun);
+                    self.peers.heard(id, &ping, Some((begun.elapsed(), offset)));
+                    self.verify_clocks();
                 }
                 Ok(())
             }

@@ -1,5 +1,6 @@
 //! A node: its part of the Raft group, its listeners, and what it knows of the others.
 
+mod clocks;
 mod drain;
 mod events;
 mod join;
@@ -349,6 +350,7 @@ impl Node {
             term,
             quorum: self.has_quorum(),
             draining: *self.phase.borrow() != Phase::Serving,
+            clock: crate::clock::now(),
             nodes,
         }
     }

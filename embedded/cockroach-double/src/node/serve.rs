@@ -50,6 +50,7 @@ pub(crate) async fn start(mut config: Config, identity: Option<Identity>) -> Res
         &std::process::id().to_string(),
     )?;
 
+    node.check_clocks().await?;
     node.take_part(&ident, false).await?;
     let joining = node.part.get().is_none();
     if joining {

@@ -138,7 +138,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         "max-offset",
         true,
         "cockroach-start",
-        "must be alike on all nodes",
+        "must be alike on all nodes; a node whose clock is 80 % of it away from half of the others ends",
     ),
     flag(
         START,

@@ -68,6 +68,8 @@ pub(crate) struct Node {
     pub(crate) rpc: u16,
     pub(crate) http: u16,
     pub(crate) folder: PathBuf,
+    /// How far its clock is ahead.
+    pub(crate) skew: &'static str,
     process: Option<Child>,
 }
 
@@ -113,6 +115,12 @@ impl Node {
 
     pub(crate) fn address(&self) -> String {
         format!("127.0.0.1:{}", self.rpc)
+    }
+
+    /// How its process ended by itself.
+    pub(crate) fn ended(&mut self) -> i32 {
+        let mut process = self.process.take().unwrap();
+        process.wait().unwrap().code().unwrap()
     }
 
     /// What the node has logged.
@@ -227,6 +235,7 @@ impl Cluster {
             rpc: free_port(),
             http: free_port(),
             folder,
+            skew: "",
             process: None,
         });
         n
@@ -257,14 +266,15 @@ impl Cluster {
             .arg(format!("--locality={}", node.locality))
             .args(&self.extra)
             .env("COCKROACH_RAFT_TICK_INTERVAL", TICK)
+            .env("ATLAS_DOUBLE_CLOCK_SKEW", node.skew)
             .stdout(Stdio::from(append("out")))
             .stderr(Stdio::from(append("err")))
             .spawn()
             .unwrap();
-        node.process = Some(process);
-        let http = node.http;
-        wait("the node listens", || {
-            TcpStream::connect(("127.0.0.1", http)).is_ok()
+        let process = node.process.insert(process);
+        wait("the node listens, or has ended", || {
+            TcpStream::connect(("127.0.0.1", node.http)).is_ok()
+                || process.try_wait().unwrap().is_some()
         });
     }
 

@@ -92,7 +92,7 @@ impl Observed {
         let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for node in &self.containers {
             let region = node.label(labels::ATLAS_COCKROACHDB_REGION);
-            let port = region::published(node, inside);
+            let port = node.published(inside);
             if let (Some(region), Some(port)) = (region, port) {
                 let urls = all.entry(region.to_owned()).or_default();
                 urls.push(url(node, port));

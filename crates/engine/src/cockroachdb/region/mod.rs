@@ -1,12 +1,18 @@
 //! A region's nodes, as containers or elsewhere.
 
+mod admit;
+mod container;
 mod execute;
 mod observe;
 mod plan;
+mod remove;
 mod spec;
+mod wait;
 
-pub use execute::{admit, admit_new, apply, delete};
+pub use admit::{admit, admit_new};
+pub use execute::apply;
+pub(super) use observe::ask;
 pub use observe::{Member, Observed, list, observe};
-pub(super) use observe::{ask, published};
 pub use plan::{Plan, Step, differences, plan, warning};
+pub use remove::delete;
 pub use spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec};

@@ -10,7 +10,7 @@ use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::topology::{self, View};
 use crate::context::Context;
-use crate::docker::{Node, PortKey};
+use crate::docker::Node;
 use crate::error::Result;
 use crate::labels;
 
@@ -265,8 +265,8 @@ fn read(node: &Node) -> NodeSpec {
         network: network.to_owned(),
         zone: zone.map(|(_, value)| value),
         address: node.static_addresses.get(network).copied(),
-        sql_port: published(node, SQL_PORT),
-        http_port: published(node, HTTP_PORT),
+        sql_port: node.published(SQL_PORT),
+        http_port: node.published(HTTP_PORT),
         resources: Resources {
             cache: flag("cache"),
             max_sql_memory: flag("max-sql-memory"),
@@ -277,18 +277,9 @@ fn read(node: &Node) -> NodeSpec {
     }
 }
 
-/// The host's port for a port of the container.
-pub(in super::super) fn published(node: &Node, port: u16) -> Option<u16> {
-    let key = PortKey {
-        port,
-        protocol: "tcp".to_owned(),
-    };
-    node.ports.get(&key)?.first()?.port
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::execute::container;
+    use super::super::container::container;
     use super::super::spec::tests::spec;
     use super::*;
 

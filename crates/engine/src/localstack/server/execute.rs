@@ -1,17 +1,15 @@
 //! Makes, changes and removes servers.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-
 use super::observe::{METRICS_PORT, Observed, observe};
 use super::plan::{Step, plan};
 use super::spec::{
     DEFAULT_PORT, Replicator, Spec, container_name, internal_endpoint, replicator_name,
 };
 use crate::context::Context;
-use crate::docker::{ContainerSpec, PortKey, Published};
-use crate::error::{Error, Problem, Result, refuse};
+use crate::docker::{ContainerSpec, Node, Published};
+use crate::error::{Error, Result, refuse};
 use crate::labels::{self, Labels, labels};
+use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::{ports, ready};
 
@@ -39,18 +37,18 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         });
     }
     cx.guard("checking the machine", async {
-        let mut problems = Vec::new();
-        match cx.docker.network(&spec.network).await? {
-            None => problems.push(Problem::new(
-                FieldPath::of("network"),
-                format!("there is no network {:?}.", spec.network),
-                "Create it first, or name one of `docker network ls`.",
-            )),
-            Some(network) => {
-                problems.extend(address_problem(spec, network.subnet, &network.addresses));
-            }
-        }
-        problems.extend(taken_ports(cx, spec).await?);
+        let address = spec.address.map(|address| Wanted {
+            path: FieldPath::of("address"),
+            address,
+            container: container_name(&spec.name),
+        });
+        let mut problems = place::problems(cx, &spec.network, address).await?;
+        let metrics = spec.replicator.as_ref().and_then(|one| one.metrics_port);
+        let metrics = metrics.map(|port| (FieldPath::of("replicator").name("metrics_port"), port));
+        let wanted = [(FieldPath::of("port"), spec.port)];
+        let names = [container_name(&spec.name), replicator_name(&spec.name)];
+        let own = |node: &Node| names.contains(&node.name);
+        problems.extend(ports::problems(cx, wanted.into_iter().chain(metrics), own).await?);
         refuse(problems)
     })
     .await?;
@@ -77,55 +75,6 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<bool> {
         });
     }
     Ok(observed.server.is_some() && plan.steps.is_empty())
-}
-
-fn address_problem(
-    spec: &Spec,
-    subnet: Option<ipnet::Ipv4Net>,
-    taken: &std::collections::HashMap<String, Ipv4Addr>,
-) -> Option<Problem> {
-    let address = spec.address?;
-    let own = container_name(&spec.name);
-    let message = if !subnet.is_some_and(|subnet| subnet.hosts().any(|host| host == address)) {
-        format!(
-            "{address} is no host address of the network {:?}.",
-            spec.network
-        )
-    } else if let Some((holder, _)) = taken
-        .iter()
-        .find(|(name, held)| **held == address && **name != own)
-    {
-        format!("{address} is the address of {holder}.")
-    } else {
-        return None;
-    };
-    Some(Problem::new(
-        FieldPath::of("address"),
-        message,
-        "Give a free address of the network, or leave it out.",
-    ))
-}
-
-async fn taken_ports(cx: &Context, spec: &Spec) -> Result<Vec<Problem>> {
-    let metrics = spec.replicator.as_ref().and_then(|one| one.metrics_port);
-    let wanted = [
-        (FieldPath::of("port"), Some(spec.port)),
-        (FieldPath::of("replicator").name("metrics_port"), metrics),
-    ];
-    let running = cx.docker.running_containers().await?;
-    let own =
-        |name: &str| name == container_name(&spec.name) || name == replicator_name(&spec.name);
-    let problems = wanted.into_iter().filter_map(|(path, port)| {
-        let port = port?;
-        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let holder = ports::holder(cx, &running, |node| own(&node.name), here, &tcp(port))?;
-        Some(Problem::new(
-            path,
-            format!("port {port} of {here} is taken by {holder}."),
-            "Choose another port, or stop what uses it.",
-        ))
-    });
-    Ok(problems.collect())
 }
 
 /// Brings the server to what is wanted, and waits until it serves.
@@ -226,21 +175,6 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
     .await
 }
 
-fn tcp(port: u16) -> PortKey {
-    PortKey {
-        port,
-        protocol: "tcp".to_owned(),
-    }
-}
-
-fn publish(inside: u16, outside: u16) -> BTreeMap<PortKey, Vec<Published>> {
-    let published = Published {
-        address: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        port: Some(outside),
-    };
-    BTreeMap::from([(tcp(inside), vec![published])])
-}
-
 fn own_labels(spec: &Spec, role: &str) -> Labels {
     labels([
         (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
@@ -277,7 +211,7 @@ fn server_container(spec: &Spec) -> ContainerSpec {
             .then(|| format!("{name}:/var/lib/localstack"))
             .into_iter()
             .collect(),
-        ports: publish(DEFAULT_PORT, spec.port),
+        ports: [Published::locally(DEFAULT_PORT, spec.port)].into(),
         network: spec.network.clone(),
         address: spec.address,
         extra_hosts: Vec::new(),
@@ -309,8 +243,9 @@ fn replicator_container(spec: &Spec, one: &Replicator) -> ContainerSpec {
         binds: Vec::new(),
         ports: one
             .metrics_port
-            .map(|port| publish(METRICS_PORT, port))
-            .unwrap_or_default(),
+            .map(|port| Published::locally(METRICS_PORT, port))
+            .into_iter()
+            .collect(),
         network: spec.network.clone(),
         address: None,
         extra_hosts: Vec::new(),

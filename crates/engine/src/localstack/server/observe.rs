@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use super::health::{self, Health};
 use super::spec::{DEFAULT_PORT, Replicator, Spec, container_name, replicator_name};
 use crate::context::Context;
-use crate::docker::{ImageDefaults, Node, PortKey};
+use crate::docker::{ImageDefaults, Node};
 use crate::error::Result;
 use crate::labels;
 
@@ -117,7 +117,7 @@ fn read(name: &str, server: &Node, replicator: Option<&Node>, defaults: &ImageDe
             .filter(|service| !service.is_empty())
             .map(str::to_owned)
             .collect(),
-        port: published(server, DEFAULT_PORT).unwrap_or_default(),
+        port: server.published(DEFAULT_PORT).unwrap_or_default(),
         address: server.static_addresses.get(network).copied(),
         persistence: server.env_value("PERSISTENCE") == Some("1"),
         environment,
@@ -138,17 +138,8 @@ fn read_replicator(node: &Node) -> Replicator {
         image: node.image.clone(),
         peers: list("ATLAS_REPLICATOR_PEERS"),
         regions: list("ATLAS_REPLICATOR_REGIONS"),
-        metrics_port: published(node, METRICS_PORT),
+        metrics_port: node.published(METRICS_PORT),
         access_key: text("AWS_ACCESS_KEY_ID"),
         secret_key: text("AWS_SECRET_ACCESS_KEY"),
     }
-}
-
-/// The host's port for a port of the container.
-fn published(node: &Node, port: u16) -> Option<u16> {
-    let key = PortKey {
-        port,
-        protocol: "tcp".to_owned(),
-    };
-    node.ports.get(&key)?.first()?.port
 }

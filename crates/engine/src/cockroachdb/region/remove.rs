@@ -1,0 +1,148 @@
+//! Takes nodes out of their cluster, and away.
+
+use super::execute::{STOP, Work};
+use super::observe::{Member, Observed, observe};
+use super::plan::Step;
+use super::spec::Spec;
+use super::wait::ask_others;
+use crate::cockroachdb::topology::{Membership, View};
+use crate::cockroachdb::{cluster, database, names, turn};
+use crate::context::Context;
+use crate::error::{Error, Result};
+
+impl Work<'_> {
+    /// Takes nodes out of the cluster, then away.
+    pub(super) async fn remove(&self, numbers: &[u32]) -> Result<()> {
+        let _turn = turn(self.cx, &self.spec.cluster).await?;
+        self.leave(numbers).await?;
+        for number in numbers {
+            self.discard(*number).await?;
+        }
+        Ok(())
+    }
+
+    async fn leave(&self, numbers: &[u32]) -> Result<()> {
+        let names: Vec<String> = numbers.iter().map(|number| self.name(*number)).collect();
+        let (view, shell) = ask_others(self.cx, &self.spec.cluster, &names).await?;
+        let (topology, shell) = match (view, shell) {
+            (View::Live(topology), Some(shell)) => (topology, shell),
+            // Nothing was ever in them.
+            (View::Uninitialized, _) => return Ok(()),
+            _ => return Err(silent(&self.spec.cluster, &self.spec.name)),
+        };
+        let address = |number: &u32| names::address(&self.spec.cluster, &self.spec.name, *number);
+        let ids: Vec<u64> = numbers
+            .iter()
+            .filter_map(|number| topology.at(&address(number)))
+            .filter(|node| node.membership != Membership::Decommissioned)
+            .map(|node| node.id)
+            .collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let mut after = topology;
+        for node in after.nodes.iter_mut().filter(|node| ids.contains(&node.id)) {
+            node.membership = Membership::Decommissioning;
+        }
+        cluster::respread(self.cx, &shell, &after).await?;
+        shell.decommission(self.cx, &ids).await
+    }
+
+    /// Removes a node's container and volume.
+    pub(super) async fn discard(&self, number: u32) -> Result<()> {
+        let name = self.name(number);
+        self.cx.docker.stop_container(&name, STOP).await?;
+        self.cx.docker.remove_container(&name).await?;
+        self.cx.docker.remove_volume(&name).await
+    }
+}
+
+fn silent(cluster: &str, region: &str) -> Error {
+    Error::NotEmpty {
+        kind: "region of CockroachDB",
+        name: format!("{cluster}/{region}"),
+        what: "replicas that no other node can take now".to_owned(),
+        remedy: "The cluster gives no answer through any other node. Start the other regions first, or remove the whole \
+                 cluster."
+            .to_owned(),
+    }
+}
+
+/// Takes the region's nodes out of the cluster, and removes them with their volumes; what is gone already is as good.
+///
+/// # Errors
+/// [`Error::NotEmpty`] where data would be lost: the last region of a cluster that holds tables, or one whose replicas
+/// cannot go elsewhere. [`Error::Cockroach`] where a database still uses the region, or nodes cannot be decommissioned.
+pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
+    let observed = observe(cx, cluster, region).await?;
+    if observed.is_gone() {
+        return Ok(());
+    }
+    cx.oversee("removing a region of CockroachDB", async {
+        let mut numbers: Vec<u32> = observed.volumes.iter().copied().collect();
+        numbers.extend(observed.members.iter().map(|one| one.found.number));
+        numbers.sort_unstable();
+        numbers.dedup();
+        let spec = Spec {
+            cluster: cluster.to_owned(),
+            name: region.to_owned(),
+            ..Spec::default()
+        };
+        let work = Work {
+            cx,
+            spec: &spec,
+            observed: &observed,
+            authority: None,
+        };
+        cx.tell(&Step::RemoveNodes(numbers.clone()).summary(cluster, region));
+        if let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) {
+            let users = database::using(cx, shell, region).await?;
+            if !users.is_empty() {
+                return Err(Error::NotEmpty {
+                    kind: "region of CockroachDB",
+                    name: format!("{cluster}/{region}"),
+                    what: format!("replicas that databases place there ({})", users.join(", ")),
+                    remedy: "Drop the region from these databases first.".to_owned(),
+                });
+            }
+        }
+        if is_empty(cx, &observed).await? {
+            for number in &numbers {
+                work.discard(*number).await?;
+            }
+            return Ok(());
+        }
+        work.remove(&numbers).await
+    })
+    .await
+}
+
+/// Whether nothing is lost with these nodes, though no other takes their replicas.
+async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
+    let never_started = |member: &Member| member.container.started_second() == 0;
+    match (&observed.view, &observed.shell) {
+        (View::Uninitialized, _) => Ok(true),
+        (View::Absent, _) => Ok(!observed.has_neighbours
+            && observed.members.iter().all(never_started)
+            && observed.volumes.len() <= observed.members.len()),
+        (View::Live(topology), Some(shell)) => {
+            let elsewhere = topology
+                .members()
+                .any(|node| node.tier("region") != Some(observed.region.as_str()));
+            if elsewhere {
+                return Ok(false);
+            }
+            let tables = cluster::tables(cx, shell).await?;
+            if tables.is_empty() {
+                return Ok(true);
+            }
+            Err(Error::NotEmpty {
+                kind: "region of CockroachDB",
+                name: format!("{}/{}", observed.cluster, observed.region),
+                what: format!("the only replicas of {}", tables.join(", ")),
+                remedy: "Drop these tables first, or remove the whole cluster.".to_owned(),
+            })
+        }
+        _ => Ok(false),
+    }
+}

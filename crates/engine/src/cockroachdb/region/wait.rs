@@ -1,0 +1,151 @@
+//! Waiting for a cluster: until it counts a node, or is whole again. It has no stream of that, so it is asked again.
+
+use std::time::Duration;
+
+use super::observe::ask;
+use crate::cockroachdb::command::Shell;
+use crate::cockroachdb::names;
+use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
+use crate::context::Context;
+use crate::error::{Error, Result};
+use crate::path::FieldPath;
+use crate::{labels, ready};
+
+/// How often it is asked.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// What a cluster says through any of its containers but these.
+pub(super) async fn ask_others(
+    cx: &Context,
+    cluster: &str,
+    except: &[String],
+) -> Result<(View, Option<Shell>)> {
+    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
+    let nodes = cx.docker.containers(&[label]).await?;
+    let asked = nodes.iter().filter(|node| !except.contains(&node.name));
+    ask(cx, asked).await
+}
+
+/// Waits until the cluster counts the node in this container, or the node ends for good.
+pub(super) async fn until_member(cx: &Context, cluster: &str, container: &str) -> Result<()> {
+    let address = names::address_of(container);
+    let doing = format!("{container} becoming a live member");
+    cx.guard(&doing, async {
+        loop {
+            if let (View::Live(topology), _) = ask_others(cx, cluster, &[]).await?
+                && topology.at(&address).is_some_and(|node| node.is_live)
+            {
+                return Ok(());
+            }
+            ready::still_runs(cx, container).await?;
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+    .await
+}
+
+/// Waits until a region has so many live nodes, wherever they run.
+///
+/// # Errors
+/// [`Error::Invalid`] where a node joins that is in none of the cluster's regions: more such nodes would be waited for
+/// in vain.
+pub(super) async fn until_count(
+    cx: &Context,
+    cluster: &str,
+    region: &str,
+    regions: &[String],
+    count: u32,
+) -> Result<()> {
+    let doing = format!("{count} nodes with the locality region={region} joining {cluster}");
+    cx.guard(&doing, async {
+        loop {
+            if let (View::Live(topology), _) = ask_others(cx, cluster, &[]).await? {
+                let live = topology
+                    .in_region(region)
+                    .filter(|node| node.is_live && node.membership == Membership::Active);
+                if live.count() >= count as usize {
+                    return Ok(());
+                }
+                if let Some(stray) = topology.stray(regions) {
+                    return Err(lost(stray, region));
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    })
+    .await
+}
+
+fn lost(node: &NodeStatus, region: &str) -> Error {
+    let locality = match node.locality.as_slice() {
+        [] => "no locality".to_owned(),
+        _ => format!("the locality {}", node.locality_text()),
+    };
+    Error::invalid(
+        FieldPath::of("regions"),
+        format!(
+            "the node n{} at {} has {locality}, which is in none of the cluster's regions.",
+            node.id, node.address
+        ),
+        format!(
+            "Start it again on its store with --locality=region={region}, or list its region; one that is gone is \
+             taken out with `cockroach node decommission {}`.",
+            node.id
+        ),
+    )
+}
+
+/// Waits until every member is live and all ranges are replicated: only then may a node go. `container` is one that was
+/// just started, which may end for good.
+pub(super) async fn until_whole(
+    cx: &Context,
+    shell: &Shell,
+    container: Option<&str>,
+) -> Result<()> {
+    let mut last = String::new();
+    let waiting = async {
+        loop {
+            let topology = shell.topology(cx).await?;
+            let Some(lacking) = lacking(&topology) else {
+                return Ok(());
+            };
+            last = lacking;
+            if let Some(container) = container {
+                ready::still_runs(cx, container).await?;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    };
+    let doing = "all ranges being replicated on live nodes";
+    match cx.guard(doing, waiting).await {
+        Err(Error::TimedOut {
+            waiting_for, after, ..
+        }) => Err(Error::TimedOut {
+            waiting_for,
+            after,
+            log: last,
+        }),
+        other => other,
+    }
+}
+
+/// What a cluster lacks, as a sentence.
+fn lacking(topology: &Topology) -> Option<String> {
+    let dead: Vec<String> = topology
+        .members()
+        .filter(|node| !node.is_live)
+        .map(|node| format!("n{} ({})", node.id, node.address))
+        .collect();
+    let (lacking, stopped) = (topology.underreplicated(), topology.unavailable());
+    if dead.is_empty() && lacking == 0 && stopped == 0 {
+        return None;
+    }
+    let dead = if dead.is_empty() {
+        "none".to_owned()
+    } else {
+        dead.join(", ")
+    };
+    Some(format!(
+        "Not live: {dead}. Under-replicated ranges: {lacking}, unavailable: {stopped}. "
+    ))
+}

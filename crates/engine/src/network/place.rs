@@ -1,0 +1,96 @@
+//! Whether a container's place on a network can be had.
+
+use std::net::Ipv4Addr;
+
+use crate::context::Context;
+use crate::docker::DockerNetwork;
+use crate::error::{Problem, Result};
+use crate::path::FieldPath;
+
+/// A container's fixed address, and the attribute that asks for it.
+pub(crate) struct Wanted {
+    /// The attribute.
+    pub(crate) path: FieldPath,
+    /// The address.
+    pub(crate) address: Ipv4Addr,
+    /// The container that is to have it.
+    pub(crate) container: String,
+}
+
+/// What is wrong with a network that containers are to be on, and with their addresses on it.
+///
+/// # Errors
+/// What Docker says.
+pub(crate) async fn problems(
+    cx: &Context,
+    network: &str,
+    wanted: impl IntoIterator<Item = Wanted>,
+) -> Result<Vec<Problem>> {
+    let Some(found) = cx.docker.network(network).await? else {
+        return Ok(vec![Problem::new(
+            FieldPath::of("network"),
+            format!("there is no network {network:?}."),
+            "Create it first, or name one of `docker network ls`.",
+        )]);
+    };
+    let problem = |one: Wanted| {
+        Some(Problem::new(
+            one.path,
+            objection(&found, one.address, &one.container)?,
+            "Give a free address of the network, or leave it out.",
+        ))
+    };
+    Ok(wanted.into_iter().filter_map(problem).collect())
+}
+
+/// Why a container cannot have this address.
+fn objection(network: &DockerNetwork, address: Ipv4Addr, container: &str) -> Option<String> {
+    let name = &network.name;
+    let is_host = network
+        .subnet
+        .is_some_and(|subnet| subnet.hosts().any(|host| host == address));
+    if !is_host {
+        return Some(format!(
+            "{address} is no host address of the network {name:?}."
+        ));
+    }
+    if network.gateway == Some(address) {
+        return Some(format!("{address} is the gateway of the network {name:?}."));
+    }
+    let holder = network
+        .addresses
+        .iter()
+        .find(|(holder, held)| **held == address && *holder != container);
+    holder.map(|(holder, _)| format!("{address} is the address of {holder}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_free_host_of_the_network_or_the_containers_own() {
+        let network = DockerNetwork {
+            name: "n".to_owned(),
+            id: String::new(),
+            driver: "bridge".to_owned(),
+            subnet: "10.0.0.0/24".parse().ok(),
+            gateway: Some([10, 0, 0, 1].into()),
+            labels: crate::labels::Labels::new(),
+            addresses: [("other".to_owned(), [10, 0, 0, 7].into())].into(),
+        };
+        for (address, words) in [
+            ([10, 0, 0, 6], None),
+            ([10, 0, 1, 6], Some("no host address")),
+            ([10, 0, 0, 255], Some("no host address")),
+            ([10, 0, 0, 1], Some("gateway")),
+            ([10, 0, 0, 7], Some("address of other")),
+        ] {
+            let said = objection(&network, address.into(), "own");
+            let expected = said.as_deref().zip(words);
+            assert_eq!(said.is_some(), words.is_some(), "{address:?}: {said:?}");
+            assert!(expected.is_none_or(|(said, words)| said.contains(words)));
+        }
+        assert_eq!(objection(&network, [10, 0, 0, 7].into(), "other"), None);
+    }
+}
