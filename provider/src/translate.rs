@@ -146,6 +146,14 @@ pub(crate) fn texts(value: &Value) -> Vec<String> {
         .collect()
 }
 
+/// The texts of a map, by key; unknown elements are left out.
+pub(crate) fn texts_by_key(value: &Value) -> BTreeMap<String, String> {
+    value
+        .entries()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
 /// A list of texts; null where it is empty.
 pub(crate) fn text_list(texts: &[String]) -> Value {
     if texts.is_empty() {

@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 
 /// How long a part of some work whose time is up may take to say what it waited for.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The same where the user stopped it, and waits.
+const FAREWELL: Duration = Duration::from_millis(200);
 
 /// Told of each step as it happens.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
@@ -141,9 +143,13 @@ impl Scope {
                 None => std::future::pending().await,
             }
         };
+        let cancelled = async {
+            self.cancel.cancelled().await;
+            tokio::time::sleep(beyond.min(FAREWELL)).await;
+        };
         tokio::select! {
             biased;
-            () = self.cancel.cancelled() => Err(Error::Cancelled { during: doing.to_owned() }),
+            () = cancelled => Err(Error::Cancelled { during: doing.to_owned() }),
             result = work => result,
             () = expired => Err(Error::TimedOut {
                 waiting_for: doing.to_owned(),

@@ -510,6 +510,36 @@ fn a_node_whose_clock_is_away_from_the_others_ends_and_they_do_not() {
     }
 }
 
+#[test]
+fn a_change_of_voters_is_finished_though_its_leader_is_killed() {
+    let mut cluster = Cluster::ready(FIVE);
+    for (round, voters) in [5, 3, 5, 3, 5, 3].into_iter().enumerate() {
+        let leader = (0..5)
+            .find(|n| cluster.metric(*n, "replicas_leaseholders").unwrap_or(0) > 0)
+            .unwrap();
+        let told = |log: &str| log.matches("voters change").count();
+        let before = told(&cluster.nodes[leader].log());
+        let sql = format!("ALTER RANGE default CONFIGURE ZONE USING num_replicas = {voters};");
+        let set = cluster.sql((leader + 1) % 5, &[], &sql);
+        assert!(set.status.success(), "{}", said(&set));
+        wait("the change begins", || {
+            told(&cluster.nodes[leader].log()) > before
+        });
+        // At another moment of the change each time.
+        std::thread::sleep(Duration::from_micros(700 * u64::try_from(round).unwrap()));
+        cluster.nodes[leader].kill();
+        cluster.run(leader);
+        wait("there are as many voters as are wanted", || {
+            let sql = "SELECT voting_replicas FROM [SHOW CLUSTER RANGES] LIMIT 1;";
+            let shown = said(&cluster.sql((leader + 1) % 5, &["--format=csv"], sql));
+            shown
+                .lines()
+                .nth(1)
+                .is_some_and(|line| line.split(',').count() == voters)
+        });
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_with_a_wiped_store_is_another_one_and_votes_for_nobody_else() {
     let mut cluster = Cluster::ready(THREE);

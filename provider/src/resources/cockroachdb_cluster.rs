@@ -16,7 +16,7 @@ use tfplugin::{
 use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{
-    cockroachdb_nodes, diagnostics, half_made, push_at_attributes, text_map, texts,
+    cockroachdb_nodes, diagnostics, half_made, push_at_attributes, text_map, texts, texts_by_key,
 };
 
 /// The resource.
@@ -32,21 +32,14 @@ const COMPUTED: [&str; 6] = [
     "quorum_margins",
 ];
 
-fn map(value: &Value) -> BTreeMap<String, String> {
-    value
-        .entries()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
-}
-
 /// `license` is write-only: it is in the configuration, and never in a state. `prior` tells which settings to reset.
 fn spec(value: &Value, config: &Value, prior: &Value) -> Option<Spec> {
     let regions = value.get("regions");
     if !regions.is_known() || value.get("certificates").is_unknown() {
         return None;
     }
-    let settings = map(value.get("settings"));
-    let reset: BTreeSet<String> = map(prior.get("settings"))
+    let settings = texts_by_key(value.get("settings"));
+    let reset: BTreeSet<String> = texts_by_key(prior.get("settings"))
         .into_keys()
         .filter(|name| !settings.contains_key(name))
         .collect();
@@ -233,7 +226,7 @@ impl Resource<Configured> for Cluster {
         }
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
-            let settings = map(before.get("settings"));
+            let settings = texts_by_key(before.get("settings"));
             let observed = cluster::observe(&cx, name, settings.keys()).await?;
             let mut state = state(&observed, &before);
             if !state.is_null() {

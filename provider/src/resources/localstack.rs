@@ -1,6 +1,5 @@
 //! `atlas_localstack`: a LocalStack server.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use async_trait::async_trait;
@@ -15,6 +14,7 @@ use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{
     Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, text_map, texts,
+    texts_by_key,
 };
 
 /// The resource.
@@ -27,13 +27,6 @@ fn default_services() -> Vec<Value> {
     let mut names = server::DEFAULT_SERVICES;
     names.sort_unstable();
     names.into_iter().map(Value::string).collect()
-}
-
-fn map(value: &Value) -> BTreeMap<String, String> {
-    value
-        .entries()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
 }
 
 fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
@@ -73,7 +66,7 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
         port,
         address,
         persistence: value.get("persistence").as_bool().unwrap_or(true),
-        environment: map(value.get("environment")),
+        environment: texts_by_key(value.get("environment")),
         replicator,
     })
 }

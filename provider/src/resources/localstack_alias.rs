@@ -19,6 +19,7 @@ use crate::configured::Configured;
 use crate::timeouts;
 use crate::translate::{
     Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, text_map, texts,
+    texts_by_key,
 };
 
 /// The resource.
@@ -36,13 +37,6 @@ const COMPUTED: [&str; 9] = [
     "outbox_url",
     "outbox_arn",
 ];
-
-fn map(value: &Value) -> BTreeMap<String, String> {
-    value
-        .entries()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
-}
 
 /// What is given, then the environment, then what LocalStack takes for its default account.
 fn account(value: &Value) -> Option<Account> {
@@ -96,7 +90,7 @@ fn bucket(value: &Value, reader: &mut Reader) -> Option<BucketSpec> {
         block_public_access: flag("block_public_access", true),
         expiration_days: days("expiration_days"),
         noncurrent_expiration_days: days("noncurrent_expiration_days"),
-        tags: map(value.get("tags")),
+        tags: texts_by_key(value.get("tags")),
     })
 }
 
@@ -115,7 +109,7 @@ fn queue(value: &Value, reader: &mut Reader) -> Option<QueueSpec> {
         visibility_timeout: number("visibility_timeout", DEFAULT_VISIBILITY),
         retention: number("retention", DEFAULT_RETENTION),
         max_receive_count: number("max_receive_count", DEFAULT_MAX_RECEIVE),
-        tags: map(value.get("tags")),
+        tags: texts_by_key(value.get("tags")),
     })
 }
 

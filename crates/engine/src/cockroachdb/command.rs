@@ -3,9 +3,10 @@
 //! Statements go to its standard input: a command line is for everybody on the machine to read.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::names::{CERTIFICATES, SQL_PORT};
-use super::topology::{self, Topology, View};
+use super::topology::{self, View};
 use crate::context::Context;
 use crate::docker::{Node, Output};
 use crate::error::{Error, Result};
@@ -13,6 +14,8 @@ use crate::labels;
 
 /// How long a node may take to tell its status. One without a quorum may never.
 const STATUS_TIMEOUT: &str = "--timeout=10s";
+/// How long the whole command may take: Docker can lose the end of one.
+const STATUS_LIMIT: Duration = Duration::from_secs(30);
 
 /// A row of a table, by column.
 pub(super) type Row = BTreeMap<String, String>;
@@ -72,7 +75,11 @@ impl Shell {
     /// Tells all nodes, or that there are none yet.
     pub(super) async fn view(&self, cx: &Context) -> Result<View> {
         let words = ["node", "status", "--all", "--format=csv", STATUS_TIMEOUT];
-        let output = self.run(cx, &words).await?;
+        let Ok(output) = tokio::time::timeout(STATUS_LIMIT, self.run(cx, &words)).await else {
+            let reason = format!("it did not tell its status within {STATUS_LIMIT:?}");
+            return Ok(View::Silent(reason));
+        };
+        let output = output?;
         if output.code == 0 {
             return topology::parse(&table(&output.stdout)?).map(View::Live);
         }
@@ -83,27 +90,6 @@ impl Shell {
         }
         let (message, _, _) = complaint(&output);
         Ok(View::Silent(message))
-    }
-
-    /// All nodes of a cluster that serves.
-    pub(super) async fn topology(&self, cx: &Context) -> Result<Topology> {
-        match self.view(cx).await? {
-            View::Live(topology) => Ok(topology),
-            View::Silent(message) => Err(Error::Cockroach {
-                operation: "read the nodes of cluster",
-                object: self.cluster.clone(),
-                code: String::new(),
-                message,
-                hint: format!(". `docker logs {}` says more", self.container),
-            }),
-            View::Absent | View::Uninitialized => Err(Error::Cockroach {
-                operation: "read the nodes of cluster",
-                object: self.cluster.clone(),
-                code: String::new(),
-                message: "it is not initialized".to_owned(),
-                hint: String::new(),
-            }),
-        }
     }
 
     /// Takes clients and leases from a node.

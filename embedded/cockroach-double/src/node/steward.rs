@@ -48,8 +48,13 @@ impl Node {
         };
         let metrics = raft.metrics().borrow().clone();
         let members = metrics.membership_config.membership().clone();
-        if members.get_joint_config().len() > 1 {
-            return Ok(()); // one change at a time
+        // A leader that was lost in the middle of a change leaves it to the next one.
+        if let [_, .., wanted] = members.get_joint_config().as_slice() {
+            info!(to = ?wanted, "a change of voters is finished");
+            raft.change_membership(wanted.clone(), true)
+                .await
+                .map_err(|e| e.to_string())?;
+            return Ok(());
         }
         let known: BTreeSet<u64> = members.nodes().map(|(id, _)| *id).collect();
         let voters: BTreeSet<u64> = members.voter_ids().collect();

@@ -105,11 +105,17 @@ pub(super) async fn until_whole(
     let mut last = String::new();
     let waiting = async {
         loop {
-            let topology = shell.topology(cx).await?;
-            let Some(lacking) = lacking(&topology) else {
-                return Ok(());
+            // A node may be silent for a while, for instance while a range changes its leader.
+            last = match shell.view(cx).await? {
+                View::Live(topology) => match lacking(&topology) {
+                    None => return Ok(()),
+                    Some(lacking) => lacking,
+                },
+                View::Silent(reason) => format!("{} gives no answer: {reason}. ", shell.container),
+                View::Absent | View::Uninitialized => {
+                    format!("{} is part of no cluster. ", shell.container)
+                }
             };
-            last = lacking;
             if let Some(container) = container {
                 ready::still_runs(cx, container).await?;
             }
@@ -124,6 +130,9 @@ pub(super) async fn until_whole(
             waiting_for,
             after,
             log: last,
+        }),
+        Err(Error::Cancelled { during }) => Err(Error::Cancelled {
+            during: format!("waiting for {during} ({})", last.trim_end()),
         }),
         other => other,
     }
