@@ -7,13 +7,13 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
 
 /// How often a running child is looked at.
@@ -66,6 +66,27 @@ impl Run {
             limit: Duration::from_secs(60),
             stdin: None,
         }
+    }
+
+    /// Cargo's `build`, which writes JSON: [`Finished::executable`] reads it.
+    ///
+    /// Without what cargo tells a test of the package that it is in: build scripts (`ring`'s) take that for a change, and
+    /// everything above them is compiled anew, here and by the next cargo outside.
+    pub fn cargo_build() -> Self {
+        let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+        let mut run = Self::new(cargo)
+            .args(["build", "--locked"])
+            .args(["--message-format", "json-render-diagnostics"])
+            // From nothing on two cores it takes some minutes.
+            .limit(Duration::from_secs(1200));
+        let told =
+            |name: &str| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_");
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(told) {
+                run = run.without_env(name);
+            }
+        }
+        run
     }
 
     /// Adds one argument.
@@ -257,6 +278,16 @@ impl Finished {
             Some(0) => Ok(self),
             _ => bail!("failed\n{self}"),
         }
+    }
+
+    /// The program of this name that cargo has built.
+    pub fn executable(&self, name: &str) -> Result<PathBuf> {
+        self.stdout
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
+            .find(|file| file.file_name().is_some_and(|found| found == name))
+            .ok_or_else(|| anyhow!("cargo built no {name}\n{self}"))
     }
 
     /// Standard output without white space around it.

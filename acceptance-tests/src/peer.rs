@@ -1,16 +1,12 @@
 //! The same tiny provider on two frameworks: tfplugin, and tf-provider, the only other one in Rust.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
+use anyhow::Result;
 
 use crate::command::Run;
 use crate::settings::{cache, workspace};
 
-/// A build from nothing on two cores takes about two minutes.
-const LIMIT: Duration = Duration::from_secs(900);
 const NAME: &str = "terraform-provider-null";
 
 /// The binaries, both called `terraform-provider-null`, each in a folder of its own.
@@ -38,29 +34,14 @@ impl Peers {
 }
 
 fn cargo(manifest: &Path, arguments: &[&str]) -> Run {
-    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
-    let format = ["--message-format", "json-render-diagnostics"];
-    let mut run = Run::new(cargo).args(["build", "--locked"]);
+    let mut run = Run::cargo_build();
     // What tf-provider needs is pinned and changes seldom: kept, also for other checkouts.
     if manifest.starts_with(workspace().join("acceptance-tests")) {
         run = run.arg("--target-dir").arg(cache().join("peer"));
     }
-    run.arg("--manifest-path")
-        .arg(manifest)
-        .args(arguments)
-        .args(format)
-        .limit(LIMIT)
+    run.arg("--manifest-path").arg(manifest).args(arguments)
 }
 
 fn built(run: Run, name: &str) -> Result<PathBuf> {
-    let finished = run.succeed()?;
-    let messages = finished
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let mut files =
-        messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
-    files
-        .find(|file| file.file_name().is_some_and(|found| found == name))
-        .with_context(|| format!("cargo built no {name}\n{finished}"))
+    run.succeed()?.executable(name)
 }

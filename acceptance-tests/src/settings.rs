@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -123,24 +122,10 @@ fn provider() -> Result<PathBuf> {
         }
         return Ok(given);
     }
-    let cargo = variable("CARGO").unwrap_or_else(|| "cargo".to_owned());
-    let built = Run::new(cargo)
-        .args([
-            "build",
-            "--package",
-            NAME,
-            "--message-format",
-            "json-render-diagnostics",
-        ])
+    let built = Run::cargo_build()
+        .args(["--package", NAME])
         .dir(workspace())
-        .limit(Duration::from_secs(1200))
         .succeed()
         .context("building the provider, because ATLAS_PROVIDER is not set")?;
-    built
-        .stdout
-        .lines()
-        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .find(|file| file.file_name().is_some_and(|name| name == NAME))
-        .ok_or_else(|| anyhow!("cargo built no {NAME}\n{built}"))
+    built.executable(NAME)
 }
