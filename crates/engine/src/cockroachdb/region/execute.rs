@@ -242,11 +242,16 @@ impl Work<'_> {
     /// One node of a rolling change: no other node of the cluster is changed meanwhile.
     async fn remake(&self, number: u32) -> Result<()> {
         let cx = self.cx;
-        let _turn = turn(cx, &self.spec.cluster).await?;
         let name = self.name(number);
+        let container = cx.docker.container(&name).await?;
+        if !container.is_some_and(|container| container.state.running) {
+            // It holds up nothing, and whoever has the turn may wait for it. The cluster may take it for live yet.
+            return self.remake_container(number).await;
+        }
+        let _turn = turn(cx, &self.spec.cluster).await?;
         let itself = [name.clone()];
         let (view, shell) = ask_others(cx, &self.spec.cluster, &itself).await?;
-        // One that is down already holds up nothing, and may be what the cluster lacks.
+        // One that is not live takes no drain, and may be what the cluster lacks.
         if let (View::Live(topology), Some(shell)) = (&view, &shell)
             && let Some(status) = topology.at(&names::address_of(&name))
             && status.is_live
@@ -255,17 +260,23 @@ impl Work<'_> {
             shell.drain(cx, status.id).await?;
         }
         cx.docker.stop_container(&name, STOP).await?;
-        cx.docker.remove_container(&name).await?;
-        self.create(number).await?;
-        cx.docker.start_container(&name).await?;
-        if matches!(self.observed.view, View::Live(_)) {
-            ready::wait(cx, SERVES, &name).await?;
-        } else {
-            ready::wait(cx, "", &name).await?;
-        }
+        self.remake_container(number).await?;
         match (view, shell) {
             (View::Live(_), Some(shell)) => until_whole(cx, &shell, Some(&name)).await,
             _ => Ok(()),
         }
+    }
+
+    /// Makes the container of a node anew on its volume, and waits as far as it can come.
+    async fn remake_container(&self, number: u32) -> Result<()> {
+        let (cx, name) = (self.cx, self.name(number));
+        cx.docker.remove_container(&name).await?;
+        self.create(number).await?;
+        cx.docker.start_container(&name).await?;
+        let line = match self.observed.view {
+            View::Live(_) => SERVES,
+            _ => "",
+        };
+        ready::wait(cx, line, &name).await
     }
 }
