@@ -297,10 +297,9 @@ impl Error {
     }
 }
 
-/// Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a
-/// user 128.
 /// What to do, starting with ": ", where a node's log shows a reason that is not in the node.
 fn node_hint(log: &str) -> &'static str {
+    // Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a user 128.
     if log.contains("inotify") && log.contains("too many open files") {
         ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
          `sysctl -w fs.inotify.max_user_instances=1024` and apply again"

@@ -146,12 +146,13 @@ impl Peers {
 
     /// How far the clocks of those are that were heard of lately.
     pub(crate) fn offsets(&self) -> Vec<Offset> {
-        let all = self.all();
+        // Asked for at every exchange: nothing is copied.
+        let Ok(known) = self.known.read() else {
+            return Vec::new();
+        };
         let lately = |peer: &&Peer| peer.heard.is_some_and(|at| at.elapsed() <= self.window);
-        all.values()
-            .filter(lately)
-            .filter_map(|peer| peer.offset)
-            .collect()
+        let lately = known.values().filter(lately);
+        lately.filter_map(|peer| peer.offset).collect()
     }
 
     /// All facts.
