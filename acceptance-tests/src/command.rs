@@ -16,6 +16,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal};
 
+use crate::evidence;
+
 /// How often a running child is looked at.
 const POLL: Duration = Duration::from_millis(10);
 /// What a command gets to end in after it was interrupted for taking too long.
@@ -215,7 +217,9 @@ impl Running {
         let deadline = self.started + self.limit;
         let mut status = self.wait_until(deadline)?;
         let late = status.is_none();
+        let mut evidence = String::new();
         if late {
+            evidence = evidence::gather(self.pid());
             self.interrupt()?;
             status = self.wait_until(Instant::now() + GRACE)?;
             if status.is_none() {
@@ -233,7 +237,7 @@ impl Running {
         };
         if late {
             bail!(
-                "took longer than {} s and was stopped\n{finished}",
+                "took longer than {} s and was stopped\n{finished}{evidence}",
                 self.limit.as_secs()
             );
         }

@@ -245,7 +245,7 @@ impl fmt::Display for Objects {
 
 /// Whether a listed line, `name` or `name|cluster`, is of this prefix. Prefixes end with a dash and
 /// begin a name or one of its dash-separated parts, so `at1-` is not found in `cat1-x`.
-fn is_of(line: &str, prefix: &str) -> bool {
+pub(crate) fn is_of(line: &str, prefix: &str) -> bool {
     line.split('|')
         .any(|name| name.starts_with(prefix) || name.contains(&format!("-{prefix}")))
 }

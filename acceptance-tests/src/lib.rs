@@ -7,7 +7,8 @@
 //!
 //! Nothing here asserts by itself except what must hold after *every* step: a plan after an apply is
 //! empty, and nothing is left after a destroy. Errors carry the whole output of the command that
-//! failed, because a test that fails once a month must be understood from its log.
+//! failed, because a test that fails once a month must be understood from its log; where it took too long, also what
+//! its processes waited for and what the test's containers had said.
 
 mod ansible;
 mod aws;
@@ -16,6 +17,7 @@ pub mod cockroach;
 mod command;
 mod dice;
 mod docker;
+mod evidence;
 mod fault_proxy;
 mod hcl;
 mod k3d;

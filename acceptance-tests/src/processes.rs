@@ -25,17 +25,27 @@ impl Descendant {
 
 /// The first process below `ancestor` whose program's file name begins with `program`.
 pub fn descendant_running(ancestor: u32, program: &str) -> Option<Descendant> {
-    let mut below = vec![ancestor];
+    family(ancestor)
+        .into_iter()
+        .skip(1)
+        .find(|pid| runs(*pid, program))
+        .map(|pid| Descendant { pid })
+}
+
+/// A process and all below it.
+pub(crate) fn family(ancestor: u32) -> Vec<u32> {
     let all = all_processes();
-    while let Some(parent) = below.pop() {
-        for (pid, _) in all.iter().filter(|(_, its_parent)| *its_parent == parent) {
-            if runs(*pid, program) {
-                return Some(Descendant { pid: *pid });
-            }
-            below.push(*pid);
-        }
+    let mut family = vec![ancestor];
+    let mut next = 0;
+    while let Some(parent) = family.get(next).copied() {
+        family.extend(
+            all.iter()
+                .filter(|(_, its_parent)| *its_parent == parent)
+                .map(|(pid, _)| *pid),
+        );
+        next += 1;
     }
-    None
+    family
 }
 
 /// Process ids with their parents'.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 
 use crate::ansible::Ansible;
 use crate::docker::Docker;
+use crate::evidence;
 use crate::k3d::{K3d, K3dVersion};
 use crate::settings::Settings;
 use crate::slot::Slot;
@@ -35,6 +36,7 @@ impl Sandbox {
             .docker()
             .remove_all(&sandbox.prefix())
             .context("removing an older test's leftovers")?;
+        evidence::opened(sandbox.prefix());
         Ok(sandbox)
     }
 
@@ -111,6 +113,7 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
+        evidence::closed(&self.prefix());
         if std::env::var_os("ATLAS_KEEP").is_some_and(|value| !value.is_empty()) {
             let folder = std::mem::replace(
                 &mut self.folder,
