@@ -1,0 +1,159 @@
+//! What is refused before anything changes, and what the world refuses, each with its remedy.
+
+use acceptance_tests::{Sandbox, Settings};
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use super::{Ledger, members};
+
+#[test]
+fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let ledger = Ledger::new(&sandbox)?;
+    let with = |change: fn(&mut Ledger)| {
+        let mut bad = ledger.clone();
+        change(&mut bad);
+        bad.hcl()
+    };
+    let hcl = ledger.hcl();
+    let table: Vec<(String, Vec<&str>)> = vec![
+        (
+            with(|bad| bad.name = "Ledger".into()),
+            vec!["cluster", "cannot be part of a node's host name"],
+        ),
+        (
+            hcl.replace(
+                "\"eu-central\", \"witness\"]\n  nodes",
+                "\"eu-central\"]\n  nodes",
+            ),
+            vec!["regions", "is not among the cluster's regions"],
+        ),
+        (
+            hcl.replace(
+                "  certificates = \"${path.root}/certificates\"\n  cache",
+                "  cache",
+            ),
+            vec!["certificates", "insecure = true"],
+        ),
+        (
+            with(|bad| bad.region = "insecure = true".into()),
+            vec!["insecure", "no certificates"],
+        ),
+        (
+            with(|bad| bad.region = "cpus = 0".into()),
+            vec!["cpus", "0.01 to 1000"],
+        ),
+        (
+            hcl.replace("\"64MiB\"", "\"much\""),
+            vec!["cache", "is no size"],
+        ),
+        (
+            with(|bad| bad.cluster = "settings = { version = \"25.1\" }".into()),
+            vec!["settings.version", "Change the image"],
+        ),
+        (
+            with(|bad| bad.cluster = "license = \"sesame\"".into()),
+            vec!["license", "crl-0-"],
+        ),
+        (
+            hcl.replace("= \"eu-central\"\n", "= \"us-east\"\n"),
+            vec!["secondary_region", "already"],
+        ),
+        (
+            hcl.replace(
+                "secondary_region =",
+                "placement = \"restricted\"\n  secondary_region =",
+            ),
+            vec!["placement", "survives a region"],
+        ),
+    ];
+    for (bad, words) in table {
+        ensure!(bad != hcl, "nothing was changed for {words:?}");
+        let said = terraform.expect_plan_error(&bad)?;
+        said.expect(&words)?;
+        let secret = said.errors().any(|error| error.text().contains("sesame"));
+        ensure!(!secret, "a secret is told");
+    }
+    Ok(())
+}
+
+/// An image of the double whose clock is ahead.
+fn fast_image(sandbox: &Sandbox) -> Result<String> {
+    let (docker, name) = (sandbox.docker(), sandbox.name("fast"));
+    let image = &Settings::get()?.cockroachdb_image;
+    docker.run(&["create", "--name", &name, image])?;
+    let variable = "ENV ATLAS_DOUBLE_CLOCK_SKEW=2s";
+    docker.run(&["commit", "--change", variable, &name, &name])?;
+    docker.run(&["rm", "--volumes", &name])?;
+    Ok(name)
+}
+
+#[test]
+fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let docker = sandbox.docker();
+    let mut ledger = Ledger::new(&sandbox)?;
+    ledger.regions = vec![("us-east", 3)];
+    ledger.database = String::new();
+
+    let listener = std::net::TcpListener::bind(("127.0.0.1", ledger.ports[0]))?;
+    terraform.expect_apply_error(&ledger.hcl())?.expect(&[
+        "sql_ports[0]",
+        "is taken",
+        "Choose another port",
+    ])?;
+    drop(listener);
+    terraform.apply(&ledger.hcl())?;
+
+    // Another authority's certificates would shut the nodes out one by one.
+    let other = ledger.hcl().replace("/certificates", "/others");
+    terraform.expect_apply_error(&other)?.expect(&[
+        "certificates",
+        "another authority",
+        "ca.crt",
+    ])?;
+
+    // A database where no node is.
+    ledger.database = "primary_region = \"asia\"".to_owned();
+    terraform
+        .expect_apply_error(&ledger.hcl())?
+        .expect(&["regions", "no node", "us-east"])?;
+    ledger.database = String::new();
+
+    // A node that does not come up is told with its last words.
+    let mut bad = ledger.clone();
+    bad.region = "image = \"atlas/localstack:4.9.2\"".to_owned();
+    let image = &Settings::get()?.localstack_image;
+    bad.region = format!("image = \"{image}\"\n  timeouts {{\n    update = \"30s\"\n  }}");
+    let said = terraform.expect_apply_error(&bad.hcl())?;
+    said.expect(&[&ledger.node("us-east", 1)])?;
+    terraform.apply(&ledger.hcl())?;
+    docker.exec(
+        &ledger.node("us-east", 1),
+        &["/cockroach/cockroach", "version"],
+    )?;
+
+    // Only the double's clock can be set apart from the machine's.
+    if Settings::get()?.cockroachdb_image.contains("double") {
+        let mut fast = ledger.clone();
+        fast.regions = vec![("us-east", 4)];
+        let good = fast.hcl();
+        fast.region = format!("image = \"{}\"", fast_image(&sandbox)?);
+        terraform.expect_apply_error(&fast.hcl())?.expect(&[
+            &ledger.node("us-east", 4),
+            "ended",
+            "synchronize the clocks of all machines",
+            "clock synchronization error",
+        ])?;
+        terraform.apply(&good)?;
+        ensure!(
+            members(&terraform)? == json!({"us-east": 4}),
+            "{}",
+            members(&terraform)?
+        );
+    }
+    terraform.destroy()?;
+    Ok(())
+}
