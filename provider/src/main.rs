@@ -7,6 +7,8 @@ mod data_sources;
 mod docs;
 mod ephemeral;
 mod functions;
+mod import;
+mod outcome;
 mod provider;
 mod resources;
 mod timeouts;

@@ -48,31 +48,6 @@ pub(crate) fn push_at_attributes(found: &mut Diagnostics, problems: &[Problem]) 
     }
 }
 
-/// What a user is told where `create` finds just what it should make: an interrupted run may have made
-/// it, or another state may own it.
-pub(crate) fn taken_over(kind: &str, name: &Value) -> Diagnostics {
-    let name = name.as_str().unwrap_or_default();
-    let mut found = Diagnostics::new();
-    found.push_warning(
-        AttributePath::root(),
-        format!("The {kind} {name} was there already"),
-        "Atlas made it before, and it is as declared, so this state takes it over. If another state \
-             owns it, remove it from one of the two (`terraform state rm`): else each destroys what the \
-             other keeps.".to_owned(),
-    );
-    found
-}
-
-/// The best known state of something that failed half-way: unknown values become null.
-pub(crate) fn half_made(mut state: Value) -> Value {
-    if let Value::Map(attributes) = &mut state {
-        for value in attributes.values_mut().filter(|value| !value.is_known()) {
-            *value = Value::Null;
-        }
-    }
-    state
-}
-
 fn path(path: &FieldPath) -> AttributePath {
     path.segments()
         .iter()

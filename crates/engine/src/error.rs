@@ -291,6 +291,12 @@ impl Error {
         Self::Invalid(vec![Problem::new(path, message, remedy)])
     }
 
+    /// Whether it is of a kind that is found before anything is changed: images are fetched first of all. Not so for
+    /// [`crate::aws`], whose endpoint may go away on the way.
+    pub fn changed_nothing(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::ImageMissing { .. })
+    }
+
     /// Whether Docker said that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Docker { status: 404, .. })

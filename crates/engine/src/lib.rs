@@ -32,6 +32,7 @@ mod lock;
 pub mod network;
 pub mod path;
 mod ports;
+pub mod presence;
 mod ready;
 pub mod size;
 

@@ -9,11 +9,17 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, half_made, push_problems, taken_over};
+use crate::translate::{Reader, diagnostics, push_problems};
 
 /// The resource.
 pub(crate) struct Bridge;
+
+const SUBJECT: Subject = Subject {
+    noun: "bridge",
+    named_by: "name",
+};
 
 fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let subnet = reader.network(value.get("subnet"), &FieldPath::of("subnet"));
@@ -208,28 +214,12 @@ impl Resource<Configured> for Bridge {
         };
         let (cx, admitted) = match look.await {
             Ok(admitted) => admitted,
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: diagnostics("The bridge cannot be created", &error),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
-        let mut found = Diagnostics::new();
-        if admitted.is_whole() {
-            found = taken_over("bridge", planned.get("name"));
-        }
-        let state = match admitted.carry_out(&cx).await {
-            Ok(observed) => complete(planned, &observed),
-            Err(error) => {
-                found.extend(diagnostics("The bridge could not be created", &error));
-                half_made(planned)
-            }
-        };
-        Outcome {
-            state,
-            diagnostics: found,
-        }
+        let presence = admitted.presence();
+        let done = admitted.carry_out(&cx).await;
+        let done = done.map(|observed| complete(planned.clone(), &observed));
+        SUBJECT.created(planned, presence, done)
     }
 
     async fn read(
@@ -274,8 +264,7 @@ impl Resource<Configured> for Bridge {
             );
             Ok(state)
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The bridge cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -288,18 +277,10 @@ impl Resource<Configured> for Bridge {
         let work = async {
             let spec = specify(&planned)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
-            bridge::apply(&cx, &spec).await
+            let observed = bridge::apply(&cx, &spec).await?;
+            Ok(complete(planned.clone(), &observed))
         };
-        match work.await {
-            Ok(observed) => Outcome {
-                state: complete(planned, &observed),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The bridge could not be changed", &error),
-            },
-        }
+        SUBJECT.changed(prior, &planned, work.await)
     }
 
     async fn delete(
@@ -311,8 +292,7 @@ impl Resource<Configured> for Bridge {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             bridge::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
         };
-        work.await
-            .map_err(|error| diagnostics("The bridge cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -351,6 +331,6 @@ impl Resource<Configured> for Bridge {
             Ok(state)
         };
         work.await
-            .map_err(|error: Error| diagnostics("The bridge cannot be imported", &error))
+            .map_err(|error: Error| SUBJECT.unimported(&error))
     }
 }

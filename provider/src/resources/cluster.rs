@@ -12,48 +12,23 @@ use tfplugin::{
 use super::cluster_schema::{self, COMPUTED};
 use super::cluster_spec::{computed, decided, spec};
 use crate::configured::Configured;
+use crate::import::ImportId;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, block, diagnostics, half_made, push_problems, taken_over};
+use crate::translate::{Reader, block, diagnostics, push_problems};
 
 /// The resource.
 pub(crate) struct Cluster;
+
+const SUBJECT: Subject = Subject {
+    noun: "cluster",
+    named_by: "name",
+};
 
 /// Blocks that a user writes and the world is compared with.
 const BLOCKS: [&str; 8] = [
     "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
 ];
-
-/// What an import names.
-#[derive(Debug, PartialEq, Eq)]
-struct ImportId<'a> {
-    name: &'a str,
-    /// The file of a `kubeconfig` block, which Docker cannot tell: without it, a configuration with such a
-    /// block is planned as a change.
-    kubeconfig: Option<&'a str>,
-}
-
-/// Reads `NAME` or `NAME,kubeconfig=PATH`.
-fn import_id(id: &str) -> Result<ImportId<'_>> {
-    let Some((name, rest)) = id.split_once(',') else {
-        return Ok(ImportId {
-            name: id,
-            kubeconfig: None,
-        });
-    };
-    match rest.strip_prefix("kubeconfig=") {
-        Some(path) if !path.is_empty() => Ok(ImportId {
-            name,
-            kubeconfig: Some(path),
-        }),
-        _ => Err(Error::Unexpected {
-            what: format!("the import id {id:?}"),
-            reason:
-                "it must be the cluster's name, or NAME,kubeconfig=PATH where the configuration \
-                     has a kubeconfig block with that path"
-                    .to_owned(),
-        }),
-    }
-}
 
 /// The specification of a value, or everything that is wrong with it.
 fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
@@ -285,18 +260,6 @@ fn blind_update(mut state: Value, prior: &Value) -> Planned {
     }
 }
 
-/// An error, at the attribute that is to blame where that can be told.
-fn told(failed: &str, error: &Error, state: &Value) -> Diagnostics {
-    match error {
-        Error::ImageMissing { image, .. } if state.get("image").as_str() == Some(image) => {
-            let mut found = Diagnostics::new();
-            found.push_error(AttributePath::of("image"), failed, error.to_string());
-            found
-        }
-        other => diagnostics(failed, other),
-    }
-}
-
 /// A plan or state with the write-only values, which are in the configuration alone.
 fn with_secrets(state: &Value, config: &Value) -> Value {
     let mut all = state.clone();
@@ -365,36 +328,12 @@ impl Resource<Configured> for Cluster {
         };
         let (cx, admitted) = match look.await {
             Ok(admitted) => admitted,
-            // Refused before anything was made: there is nothing to remember.
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: told("The cluster cannot be created", &error, &planned),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
-        let mut found = Diagnostics::new();
-        if admitted.is_whole() {
-            found = taken_over("cluster", planned.get("name"));
-        }
-        let is_new = admitted.is_new();
+        let presence = admitted.presence();
         let work = async { complete(&cx, planned.clone(), &admitted.make(&cx).await?).await };
-        let state = match work.await {
-            Ok(state) => state,
-            Err(error) => {
-                found.extend(told("The cluster could not be created", &error, &planned));
-                // Images come first of all.
-                if is_new && matches!(error, Error::ImageMissing { .. }) {
-                    Value::Null
-                } else {
-                    half_made(planned)
-                }
-            }
-        };
-        Outcome {
-            state,
-            diagnostics: found,
-        }
+        let done = work.await;
+        SUBJECT.created(planned, presence, done)
     }
 
     async fn read(
@@ -430,8 +369,7 @@ impl Resource<Configured> for Cluster {
             state.set("drift", drift(summaries));
             Ok(state)
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The cluster cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -453,17 +391,7 @@ impl Resource<Configured> for Cluster {
             }
             complete(&cx, planned.clone(), &observed).await
         };
-        match work.await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
-            // The next refresh sees how far it came.
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: told("The cluster could not be changed", &error, &planned),
-            },
-        }
+        SUBJECT.changed(prior.clone(), &planned, work.await)
     }
 
     async fn delete(
@@ -480,8 +408,7 @@ impl Resource<Configured> for Cluster {
                 None => Ok(()),
             }
         };
-        work.await
-            .map_err(|error| diagnostics("The cluster cannot be deleted", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -490,7 +417,7 @@ impl Resource<Configured> for Cluster {
         id: &str,
     ) -> Result<Value, Diagnostics> {
         let work = async {
-            let ImportId { name, kubeconfig } = import_id(id)?;
+            let ImportId { name, path } = ImportId::parse(id, "NAME", "kubeconfig")?;
             let cx = operation.data.context(operation).await?;
             let observed = k3d::observe(&cx, name)
                 .await?
@@ -502,7 +429,7 @@ impl Resource<Configured> for Cluster {
             })?;
             let mut state = self.schema().empty();
             state.set("name", Value::string(name));
-            if let Some(path) = kubeconfig {
+            if let Some(path) = path {
                 let kept = Value::object([
                     ("path", Value::string(path)),
                     ("update_default_kubeconfig", Value::Null),
@@ -515,23 +442,6 @@ impl Resource<Configured> for Cluster {
             Ok(state)
         };
         work.await
-            .map_err(|error: Error| diagnostics("The cluster cannot be imported", &error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_import_names_a_cluster_and_maybe_its_kubeconfig_file() {
-        let read = |id| import_id(id).ok().map(|one| (one.name, one.kubeconfig));
-        assert_eq!(read("dc-us"), Some(("dc-us", None)));
-        assert_eq!(
-            read("dc-us,kubeconfig=/home/a,b.yaml"),
-            Some(("dc-us", Some("/home/a,b.yaml")))
-        );
-        assert_eq!(read("dc-us,kubeconfig="), None);
-        assert_eq!(read("dc-us,path=/x"), None);
+            .map_err(|error: Error| SUBJECT.unimported(&error))
     }
 }

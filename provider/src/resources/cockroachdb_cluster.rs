@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use atlas_engine::cockroachdb::cluster::{self, Observed, Spec};
 use atlas_engine::cockroachdb::quorum::Kind;
 use atlas_engine::cockroachdb::topology::{Topology, View};
+use atlas_engine::presence::Presence;
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -14,13 +15,18 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::import::ImportId;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{
-    cockroachdb_nodes, diagnostics, half_made, push_at_attributes, text_map, texts, texts_by_key,
-};
+use crate::translate::{cockroachdb_nodes, push_at_attributes, text_map, texts, texts_by_key};
 
 /// The resource.
 pub(crate) struct Cluster;
+
+const SUBJECT: Subject = Subject {
+    noun: "cluster",
+    named_by: "name",
+};
 
 /// What the cluster tells of itself, anew at every look.
 const COMPUTED: [&str; 6] = [
@@ -199,17 +205,9 @@ impl Resource<Configured> for Cluster {
         config: &Value,
     ) -> Outcome {
         match apply(operation, &planned, config, &Value::Null, "create").await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: match error {
-                    Error::Invalid(_) | Error::NotFound { .. } => Value::Null,
-                    _ => half_made(planned),
-                },
-                diagnostics: diagnostics("The cluster could not be created", &error),
-            },
+            // Without a region there is nobody who could be asked to make one.
+            Err(error @ Error::NotFound { .. }) => SUBJECT.refused(&error),
+            done => SUBJECT.created(planned, Presence::Absent, done),
         }
     }
 
@@ -240,8 +238,7 @@ impl Resource<Configured> for Cluster {
             }
             Ok(state)
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The cluster cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -251,16 +248,8 @@ impl Resource<Configured> for Cluster {
         planned: Value,
         config: &Value,
     ) -> Outcome {
-        match apply(operation, &planned, config, &prior, "update").await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The cluster could not be changed", &error),
-            },
-        }
+        let done = apply(operation, &planned, config, &prior, "update").await;
+        SUBJECT.changed(prior, &planned, done)
     }
 
     async fn delete(
@@ -276,8 +265,7 @@ impl Resource<Configured> for Cluster {
             let force = prior.get("force_destroy").as_bool().unwrap_or(false);
             cluster::delete(&cx, &spec, force).await
         };
-        work.await
-            .map_err(|error| diagnostics("The cluster cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -287,17 +275,19 @@ impl Resource<Configured> for Cluster {
     ) -> Result<Value, Diagnostics> {
         let work = async {
             let cx = operation.data.context(operation).await?;
-            let observed = cluster::observe(&cx, id, []).await?;
+            let ImportId { name, path } = ImportId::parse(id, "CLUSTER", "certificates")?;
+            let observed = cluster::observe(&cx, name, []).await?;
             if observed.is_gone() {
                 return Err(Error::NotFound {
                     kind: "cluster of CockroachDB",
-                    name: id.to_owned(),
+                    name: name.to_owned(),
                     remedy: "`docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
                         .to_owned(),
                 });
             }
             let mut before = self.schema().empty();
-            before.set("name", Value::string(id));
+            before.set("name", Value::string(name));
+            before.set("certificates", Value::optional(path.map(str::to_owned)));
             let regions: BTreeSet<String> = observed
                 .view
                 .topology()
@@ -313,8 +303,7 @@ impl Resource<Configured> for Cluster {
             before.set("drift", Value::List(Vec::new()));
             Ok(state(&observed, &before))
         };
-        work.await
-            .map_err(|error| diagnostics("The cluster cannot be imported", &error))
+        work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use atlas_engine::cockroachdb::database::{self, Observed, Placement, Shape, Spec, Survival};
 use atlas_engine::cockroachdb::topology::View;
+use atlas_engine::presence::Presence;
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -12,11 +13,17 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, half_made, push_at_attributes, texts};
+use crate::translate::{Reader, push_at_attributes, texts};
 
 /// The resource.
 pub(crate) struct Database;
+
+const SUBJECT: Subject = Subject {
+    noun: "database",
+    named_by: "id",
+};
 
 fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let regions = value.get("regions");
@@ -209,19 +216,8 @@ impl Resource<Configured> for Database {
         planned: Value,
         _config: &Value,
     ) -> Outcome {
-        match apply(operation, &planned, "create").await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: match error {
-                    Error::Invalid(_) => Value::Null,
-                    _ => half_made(planned),
-                },
-                diagnostics: diagnostics("The database could not be created", &error),
-            },
-        }
+        let done = apply(operation, &planned, "create").await;
+        SUBJECT.created(planned, Presence::Absent, done)
     }
 
     async fn read(
@@ -245,8 +241,7 @@ impl Resource<Configured> for Database {
             }
             Ok(state(&observed, &before))
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The database cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -256,16 +251,8 @@ impl Resource<Configured> for Database {
         planned: Value,
         _config: &Value,
     ) -> Outcome {
-        match apply(operation, &planned, "update").await {
-            Ok(state) => Outcome {
-                state,
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The database could not be changed", &error),
-            },
-        }
+        let done = apply(operation, &planned, "update").await;
+        SUBJECT.changed(prior, &planned, done)
     }
 
     async fn delete(
@@ -279,8 +266,7 @@ impl Resource<Configured> for Database {
             let force = prior.get("force_destroy").as_bool().unwrap_or(false);
             database::delete(&cx, text("cluster"), text("name"), force).await
         };
-        work.await
-            .map_err(|error| diagnostics("The database cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -306,8 +292,7 @@ impl Resource<Configured> for Database {
             before.set("force_destroy", Value::Bool(false));
             Ok(state(&observed, &before))
         };
-        work.await
-            .map_err(|error| diagnostics("The database cannot be imported", &error))
+        work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }
 

@@ -16,13 +16,18 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::import::ImportId;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{
-    Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, texts,
-};
+use crate::translate::{Reader, push_at_attributes, text_list, texts};
 
 /// The resource.
 pub(crate) struct Region;
+
+const SUBJECT: Subject = Subject {
+    noun: "region",
+    named_by: "id",
+};
 
 const PORTS: &str = "Give ports from 1 to 65535.";
 /// Known after every change only.
@@ -277,6 +282,23 @@ fn state(observed: &Observed, before: &Value) -> Value {
     state
 }
 
+/// What only an import reads: afterwards the configuration has the word.
+fn import_lists(made_with: &Spec, state: &mut Value) {
+    let host_names: Vec<String> = made_with.host_names.iter().cloned().collect();
+    for (name, all) in [
+        ("regions", &made_with.regions),
+        ("join", &made_with.join),
+        ("zones", &made_with.zones),
+        ("host_names", &host_names),
+    ] {
+        state.set(name, text_list(all));
+    }
+    if made_with.certificate_days != DEFAULT_CERTIFICATE_DAYS {
+        let days = Value::int(i64::from(made_with.certificate_days));
+        state.set("certificate_days", days);
+    }
+}
+
 fn count(number: usize) -> Value {
     Value::int(i64::try_from(number).unwrap_or(i64::MAX))
 }
@@ -441,36 +463,16 @@ impl Resource<Configured> for Region {
         let look = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let whole = region::admit_new(&cx, &spec).await?;
-            Ok((cx, spec, whole))
+            let presence = region::admit_new(&cx, &spec).await?;
+            Ok((cx, spec, presence))
         };
-        let (cx, spec, whole) = match look.await {
+        let (cx, spec, presence) = match look.await {
             Ok(looked) => looked,
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: diagnostics("The region cannot be created", &error),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
-        let mut found = Diagnostics::new();
-        if whole {
-            found = taken_over("region", planned.get("id"));
-        }
-        let state = match region::apply(&cx, &spec).await {
-            Ok(observed) => self::state(&observed, &planned),
-            Err(error) => {
-                found.extend(diagnostics("The region could not be created", &error));
-                match error {
-                    Error::ImageMissing { .. } | Error::Invalid(_) => Value::Null,
-                    _ => half_made(planned),
-                }
-            }
-        };
-        Outcome {
-            state,
-            diagnostics: found,
-        }
+        let done = region::apply(&cx, &spec).await;
+        let done = done.map(|observed| state(&observed, &planned));
+        SUBJECT.created(planned, presence, done)
     }
 
     async fn read(
@@ -498,8 +500,7 @@ impl Resource<Configured> for Region {
             }
             Ok(state)
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The region cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -512,18 +513,9 @@ impl Resource<Configured> for Region {
         let work = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
-            region::apply(&cx, &spec).await
+            Ok(state(&region::apply(&cx, &spec).await?, &planned))
         };
-        match work.await {
-            Ok(observed) => Outcome {
-                state: state(&observed, &planned),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The region could not be changed", &error),
-            },
-        }
+        SUBJECT.changed(prior, &planned, work.await)
     }
 
     async fn delete(
@@ -536,8 +528,7 @@ impl Resource<Configured> for Region {
             let text = |name: &str| prior.get(name).as_str().unwrap_or_default();
             region::delete(&cx, text("cluster"), text("name")).await
         };
-        work.await
-            .map_err(|error| diagnostics("The region cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -554,29 +545,18 @@ impl Resource<Configured> for Region {
                     .to_owned(),
             }
             };
-            let (cluster, name) = id.split_once('/').ok_or_else(missing)?;
+            let id = ImportId::parse(id, "CLUSTER/REGION", "certificates")?;
+            let (cluster, name) = id.name.split_once('/').ok_or_else(missing)?;
             let cx = operation.data.context(operation).await?;
             let observed = region::observe(&cx, cluster, name).await?;
-            if observed.members.is_empty() {
-                return Err(missing());
-            }
+            let made_with = observed.spec().ok_or_else(missing)?;
             let mut state = state(&observed, &self.schema().empty());
             state.set("drift", Value::List(Vec::new()));
-            let mut zones: Vec<String> = Vec::new();
-            for zone in observed
-                .members
-                .iter()
-                .filter_map(|one| one.found.zone.clone())
-            {
-                if !zones.contains(&zone) {
-                    zones.push(zone);
-                }
-            }
-            state.set("zones", text_list(&zones));
+            state.set("certificates", Value::optional(id.path.map(str::to_owned)));
+            import_lists(&made_with, &mut state);
             Ok(state)
         };
-        work.await
-            .map_err(|error| diagnostics("The region cannot be imported", &error))
+        work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }
 

@@ -11,14 +11,17 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{
-    Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, text_map, texts,
-    texts_by_key,
-};
+use crate::translate::{Reader, push_at_attributes, text_list, text_map, texts, texts_by_key};
 
 /// The resource.
 pub(crate) struct LocalStack;
+
+const SUBJECT: Subject = Subject {
+    noun: "LocalStack server",
+    named_by: "name",
+};
 
 /// The credentials that LocalStack takes for its default account.
 const KEY: &str = "test";
@@ -370,39 +373,16 @@ impl Resource<Configured> for LocalStack {
         let look = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let whole = server::admit_new(&cx, &spec).await?;
-            Ok((cx, spec, whole))
+            let presence = server::admit_new(&cx, &spec).await?;
+            Ok((cx, spec, presence))
         };
-        let (cx, spec, whole) = match look.await {
+        let (cx, spec, presence) = match look.await {
             Ok(looked) => looked,
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: diagnostics("The LocalStack server cannot be created", &error),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
-        let mut found = Diagnostics::new();
-        if whole {
-            found = taken_over("LocalStack server", planned.get("name"));
-        }
-        let state = match server::apply(&cx, &spec).await {
-            Ok(observed) => self::state(&observed, &planned),
-            Err(error) => {
-                found.extend(diagnostics(
-                    "The LocalStack server could not be created",
-                    &error,
-                ));
-                match error {
-                    Error::ImageMissing { .. } | Error::Invalid(_) => Value::Null,
-                    _ => half_made(planned),
-                }
-            }
-        };
-        Outcome {
-            state,
-            diagnostics: found,
-        }
+        let done = server::apply(&cx, &spec).await;
+        let done = done.map(|observed| state(&observed, &planned));
+        SUBJECT.created(planned, presence, done)
     }
 
     async fn read(
@@ -421,8 +401,7 @@ impl Resource<Configured> for LocalStack {
             let observed = server::observe(&cx, name).await?;
             Ok(state(&observed, &before))
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The LocalStack server cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -437,18 +416,9 @@ impl Resource<Configured> for LocalStack {
             asked.set("address", config.get("address").clone());
             let spec = specify(&asked, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
-            server::apply(&cx, &spec).await
+            Ok(state(&server::apply(&cx, &spec).await?, &planned))
         };
-        match work.await {
-            Ok(observed) => Outcome {
-                state: state(&observed, &planned),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The LocalStack server could not be changed", &error),
-            },
-        }
+        SUBJECT.changed(prior, &planned, work.await)
     }
 
     async fn delete(
@@ -460,8 +430,7 @@ impl Resource<Configured> for LocalStack {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             server::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
         };
-        work.await
-            .map_err(|error| diagnostics("The LocalStack server cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -482,7 +451,6 @@ impl Resource<Configured> for LocalStack {
             }
             Ok(state(&observed, &self.schema().empty()))
         };
-        work.await
-            .map_err(|error| diagnostics("The LocalStack server cannot be imported", &error))
+        work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }

@@ -9,6 +9,7 @@ use atlas_engine::localstack::alias::{
     self, BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, Observed,
     QueueSpec, ReplicationSpec, Spec,
 };
+use atlas_engine::presence::Presence;
 use atlas_engine::{Error, FieldPath, Result, Scope};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
@@ -16,14 +17,17 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{
-    Reader, diagnostics, half_made, push_at_attributes, taken_over, text_list, text_map, texts,
-    texts_by_key,
-};
+use crate::translate::{Reader, push_at_attributes, text_list, text_map, texts, texts_by_key};
 
 /// The resource.
 pub(crate) struct Alias;
+
+const SUBJECT: Subject = Subject {
+    noun: "alias",
+    named_by: "id",
+};
 
 /// Attributes that follow from the endpoint, the queue and the replication.
 const COMPUTED: [&str; 9] = [
@@ -420,33 +424,21 @@ impl Resource<Configured> for Alias {
         let scope = scope(operation, timeouts::of(&planned, "create"));
         let look = async {
             let spec = specify(&planned)?;
-            let whole = alias::admit(&scope, &spec).await?;
-            Ok((spec, whole))
+            let presence = alias::admit(&scope, &spec).await?;
+            Ok((spec, presence))
         };
-        let (spec, whole) = match look.await {
+        let (spec, presence) = match look.await {
             Ok(looked) => looked,
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: diagnostics("The alias cannot be created", &error),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
-        let mut found = Diagnostics::new();
-        if whole {
-            found = taken_over("alias", planned.get("id"));
-        }
-        let state = match alias::apply(&scope, &spec).await {
-            Ok(observed) => self::state(&observed, &spec, &planned),
-            Err(error) => {
-                found.extend(diagnostics("The alias could not be created", &error));
-                half_made(planned)
-            }
+        let presence = match presence {
+            // An endpoint that goes away on the way is refused like one that never answered.
+            Presence::Absent => Presence::Partial,
+            found => found,
         };
-        Outcome {
-            state,
-            diagnostics: found,
-        }
+        let done = alias::apply(&scope, &spec).await;
+        let done = done.map(|observed| state(&observed, &spec, &planned));
+        SUBJECT.created(planned, presence, done)
     }
 
     async fn read(
@@ -469,8 +461,7 @@ impl Resource<Configured> for Alias {
                 Err(error) => Err(error),
             }
         };
-        work.await
-            .map_err(|error: Error| diagnostics("The alias cannot be read", &error))
+        work.await.map_err(|error: Error| SUBJECT.unread(&error))
     }
 
     async fn update(
@@ -490,18 +481,9 @@ impl Resource<Configured> for Alias {
                 alias::remove_queue(&scope, &before).await?;
             }
             let observed = alias::apply(&scope, &spec).await?;
-            Ok((spec, observed))
+            Ok(state(&observed, &spec, &planned))
         };
-        match work.await {
-            Ok((spec, observed)) => Outcome {
-                state: state(&observed, &spec, &planned),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                state: prior,
-                diagnostics: diagnostics("The alias could not be changed", &error),
-            },
-        }
+        SUBJECT.changed(prior.clone(), &planned, work.await)
     }
 
     async fn delete(
@@ -511,8 +493,7 @@ impl Resource<Configured> for Alias {
     ) -> Result<(), Diagnostics> {
         let scope = scope(operation, timeouts::of(&prior, "delete"));
         let work = async { alias::delete(&scope, &specify(&prior)?).await };
-        work.await
-            .map_err(|error| diagnostics("The alias cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -553,7 +534,6 @@ impl Resource<Configured> for Alias {
             }
             Ok(self::state(&observed, &asked, &state))
         };
-        work.await
-            .map_err(|error| diagnostics("The alias cannot be imported", &error))
+        work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }

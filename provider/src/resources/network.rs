@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use atlas_engine::docker::DockerNetwork;
 use atlas_engine::network::{self, Spec};
+use atlas_engine::presence::Presence;
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -12,11 +13,17 @@ use tfplugin::{
 };
 
 use crate::configured::Configured;
+use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, half_made, push_problems, taken_over, text_map};
+use crate::translate::{Reader, diagnostics, push_problems, text_map};
 
 /// The resource.
 pub(crate) struct Network;
+
+const SUBJECT: Subject = Subject {
+    noun: "network",
+    named_by: "name",
+};
 
 /// Attributes of which each forces another network.
 const REPLACING: [&str; 4] = ["name", "subnet", "gateway", "labels"];
@@ -187,32 +194,19 @@ impl Resource<Configured> for Network {
         };
         let (cx, spec) = match look.await {
             Ok((_, _, Some(found))) => {
-                return Outcome {
-                    state: state(&found, &planned),
-                    diagnostics: taken_over("network", planned.get("name")),
-                };
+                let done = Ok(state(&found, &planned));
+                return SUBJECT.created(planned, Presence::Whole, done);
             }
             Ok((cx, spec, None)) => (cx, spec),
-            Err(error) => {
-                return Outcome {
-                    state: Value::Null,
-                    diagnostics: diagnostics("The network cannot be created", &error),
-                };
-            }
+            Err(error) => return SUBJECT.refused(&error),
         };
         match network::make(&cx, &spec).await {
-            Ok(found) => Outcome {
-                state: state(&found, &planned),
-                diagnostics: Diagnostics::new(),
-            },
-            Err(error) => Outcome {
-                // An answer of Docker's that refuses is sure; without one, it may have been made.
-                state: match &error {
-                    Error::Docker { status: 400.., .. } => Value::Null,
-                    _ => half_made(planned),
-                },
-                diagnostics: diagnostics("The network could not be created", &error),
-            },
+            // An answer of Docker's that refuses is sure; without one, it may have been made.
+            Err(error @ Error::Docker { status: 400.., .. }) => SUBJECT.refused(&error),
+            done => {
+                let done = done.map(|found| state(&found, &planned));
+                SUBJECT.created(planned, Presence::Absent, done)
+            }
         }
     }
 
@@ -230,7 +224,7 @@ impl Resource<Configured> for Network {
         match existing(operation, name).await {
             Ok(Some(found)) => Ok(state(&found, &before)),
             Ok(None) => Ok(Value::Null),
-            Err(error) => Err(diagnostics("The network cannot be read", &error)),
+            Err(error) => Err(SUBJECT.unread(&error)),
         }
     }
 
@@ -257,8 +251,7 @@ impl Resource<Configured> for Network {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             network::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
         };
-        work.await
-            .map_err(|error| diagnostics("The network cannot be removed", &error))
+        work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
 
     async fn import(
@@ -272,7 +265,7 @@ impl Resource<Configured> for Network {
                 "There is no such network",
                 format!("Docker has no network {id:?}; `docker network ls` lists them."),
             )),
-            Err(error) => Err(diagnostics("The network cannot be read", &error)),
+            Err(error) => Err(SUBJECT.unimported(&error)),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::labels::{self, labels};
 use crate::lock::{self, Lock};
 use crate::network::refuse_overlap;
 use crate::path::FieldPath;
+use crate::presence::Presence;
 
 /// The lock of all bridges: two that share a cluster share its DNS.
 const LOCK: &str = "bridges";
@@ -75,9 +76,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// Whether it is there already, just as it is wanted.
-    pub fn is_whole(&self) -> bool {
-        self.observed.network.is_some() && self.todo.is_empty()
+    /// How much of it is there already.
+    pub fn presence(&self) -> Presence {
+        Presence::of(self.observed.network.is_some(), self.todo.is_empty())
     }
 
     /// Makes it so.

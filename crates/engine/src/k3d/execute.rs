@@ -18,6 +18,7 @@ use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels;
 use crate::path::FieldPath;
+use crate::presence::Presence;
 
 /// Docker kills what has not ended by itself after these.
 const STOP_SECONDS: i32 = 10;
@@ -70,14 +71,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// Whether nothing of it exists yet.
-    pub fn is_new(&self) -> bool {
-        self.observed.is_none()
-    }
-
-    /// Whether it is there already, just as it is wanted.
-    pub fn is_whole(&self) -> bool {
-        self.observed.is_some() && self.plan.is_empty()
+    /// How much of it is there already.
+    pub fn presence(&self) -> Presence {
+        Presence::of(self.observed.is_some(), self.plan.is_empty())
     }
 
     /// Makes it, or finishes it.

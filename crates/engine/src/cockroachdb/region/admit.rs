@@ -14,6 +14,7 @@ use crate::labels;
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::ports;
+use crate::presence::Presence;
 
 /// Checks that the region can be made or changed: the network is there, addresses and ports are free, and the folder
 /// holds the authority of the nodes that are there. Changes nothing. Returns what there is.
@@ -45,11 +46,11 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 }
 
 /// The same for a region that is to be made. One that is there already is taken over where it is as wanted, which is
-/// what an interrupted run leaves; `true` where it is whole.
+/// what an interrupted run leaves.
 ///
 /// # Errors
 /// As [`admit`]; [`Error::Exists`] too where a region of this name differs.
-pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<bool> {
+pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
     let observed = admit(cx, spec).await?;
     let plan = plan(spec, &observed, SystemTime::now());
     let interrupted = |field: &str| field == "nodes";
@@ -64,7 +65,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<bool> {
             remedy: "Import it, choose another name, or remove it first.".to_owned(),
         });
     }
-    Ok(!observed.members.is_empty() && plan.steps.is_empty())
+    Ok(Presence::of(!observed.is_gone(), plan.steps.is_empty()))
 }
 
 /// Nodes with certificates of another authority do not take ours, and would lose each other one by one.

@@ -7,17 +7,18 @@ use super::spec::Spec;
 use crate::aws::{Aws, Queue, holds_messages, not_empty};
 use crate::context::Scope;
 use crate::error::{Error, Result, refuse};
+use crate::presence::Presence;
 
 /// Checks that the alias can be made: the endpoint answers, the credentials are right, and the bucket's name is
-/// free, or what has it is as wanted. Changes nothing. `true` where all is there already.
+/// free, or what has it is as wanted. Changes nothing.
 ///
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Exists`] where what is there differs by more than an interrupted run explains.
-pub async fn admit(scope: &Scope, spec: &Spec) -> Result<bool> {
+pub async fn admit(scope: &Scope, spec: &Spec) -> Result<Presence> {
     refuse(spec.problems())?;
     let observed = look(scope, spec).await?;
     if observed.bucket.is_none() && observed.queue.is_none() {
-        return Ok(false);
+        return Ok(Presence::Absent);
     }
     let plan = plan(spec, &observed);
     // A bucket that is not whole yet holds nothing; one with objects that differs is somebody's.
@@ -37,7 +38,7 @@ pub async fn admit(scope: &Scope, spec: &Spec) -> Result<bool> {
             remedy: "It holds objects. Import it, or choose another name.".to_owned(),
         });
     }
-    Ok(plan.steps.is_empty())
+    Ok(Presence::of(true, plan.steps.is_empty()))
 }
 
 async fn look(scope: &Scope, spec: &Spec) -> Result<Observed> {

@@ -11,6 +11,7 @@ use crate::error::{Error, Result, refuse};
 use crate::labels::{self, Labels, labels};
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
+use crate::presence::Presence;
 use crate::{ports, ready};
 
 /// Seconds that LocalStack gets to end by itself.
@@ -56,11 +57,11 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 }
 
 /// The same for a server that is to be made. One that is there already is taken over where it is as wanted, which is
-/// what an interrupted run leaves; `true` where it is whole.
+/// what an interrupted run leaves.
 ///
 /// # Errors
 /// As [`admit`]; [`Error::Exists`] too where a server of this name differs.
-pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<bool> {
+pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
     let observed = admit(cx, spec).await?;
     let plan = plan(spec, &observed);
     if plan
@@ -74,7 +75,10 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<bool> {
             remedy: "Import it, choose another name, or remove it first.".to_owned(),
         });
     }
-    Ok(observed.server.is_some() && plan.steps.is_empty())
+    Ok(Presence::of(
+        observed.server.is_some(),
+        plan.steps.is_empty(),
+    ))
 }
 
 /// Brings the server to what is wanted, and waits until it serves.
