@@ -30,6 +30,7 @@ pub mod labels;
 pub mod localstack;
 mod lock;
 pub mod network;
+mod pace;
 pub mod path;
 mod ports;
 pub mod presence;

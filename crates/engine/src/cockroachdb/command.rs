@@ -20,6 +20,29 @@ const STATUS_LIMIT: Duration = Duration::from_secs(30);
 /// A row of a table, by column.
 pub(super) type Row = BTreeMap<String, String>;
 
+/// What stands between the results of statements that are sent together: the heading and the only cell of a table.
+const MARK: &str = "atlas_end_of_result";
+
+/// A statement of SQL. `operation` and `object` name it in errors, in place of its text, which may hold secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement<'a> {
+    /// For instance "read the zone of".
+    pub(super) operation: &'static str,
+    /// For instance "RANGE meta".
+    pub(super) object: &'a str,
+    /// Without a semicolon at its end.
+    pub(super) text: String,
+}
+
+/// The results of statements that were sent together, one by one until the first that failed.
+#[derive(Debug)]
+pub(super) struct Answers {
+    /// The rows of each statement before that.
+    pub(super) rows: Vec<Vec<Row>>,
+    /// Why the next one failed; `None` where none did.
+    pub(super) failure: Option<Error>,
+}
+
 /// A node that answers for its cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shell {
@@ -143,8 +166,7 @@ impl Shell {
         }
     }
 
-    /// Runs one statement and returns its rows. `operation` and `object` name it in errors, in place of its text, which
-    /// may hold secrets.
+    /// Runs one statement and returns its rows.
     pub(super) async fn sql(
         &self,
         cx: &Context,
@@ -152,18 +174,73 @@ impl Shell {
         object: &str,
         statement: &str,
     ) -> Result<Vec<Row>> {
+        let statement = Statement {
+            operation,
+            object,
+            text: statement.to_owned(),
+        };
+        let mut rows = self.all(cx, &[statement]).await?;
+        Ok(rows.pop().unwrap_or_default())
+    }
+
+    /// Runs statements one after the other, and returns the rows of each.
+    pub(super) async fn all(
+        &self,
+        cx: &Context,
+        statements: &[Statement<'_>],
+    ) -> Result<Vec<Vec<Row>>> {
+        let answers = self.until_failure(cx, statements).await?;
+        match answers.failure {
+            Some(error) => Err(error),
+            None => Ok(answers.rows),
+        }
+    }
+
+    /// Runs statements one after the other until one fails. They go to one command: to start it and to let it in takes
+    /// longer than most statements.
+    pub(super) async fn until_failure(
+        &self,
+        cx: &Context,
+        statements: &[Statement<'_>],
+    ) -> Result<Answers> {
         let command = self.command(&["sql", "--format=csv"]);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        let statement = format!("{statement};\n");
+        let text: String = statements
+            .iter()
+            .map(|statement| format!("{};\nSELECT 1 AS {MARK};\n", statement.text))
+            .collect();
         let output = cx
             .docker
-            .exec_with_input(&self.container, &command, &statement)
+            .exec_with_input(&self.container, &command, &text)
             .await?;
-        if output.code != 0 {
-            return Err(refused(operation, object, &without_statement(output)));
-        }
-        table(&output.stdout)
+        answers(output, statements)
     }
+}
+
+/// What a command printed for statements that each had a [`MARK`] after them.
+fn answers(output: Output, statements: &[Statement<'_>]) -> Result<Answers> {
+    let end = format!("{MARK}\n1\n");
+    let mut texts: Vec<&str> = output.stdout.split(end.as_str()).collect();
+    // What follows the last mark belongs to the statement that failed.
+    texts.pop();
+    let rows = texts
+        .iter()
+        .map(|text| table(text))
+        .collect::<Result<Vec<_>>>()?;
+    let failed = statements.get(rows.len());
+    let failure = match (failed, output.code) {
+        (None, _) => None,
+        (Some(statement), 0) => Some(Error::Unexpected {
+            what: format!("what came of: {} {}", statement.operation, statement.object),
+            reason: "the command ended before it".to_owned(),
+        }),
+        (Some(statement), _) => Some(refused(
+            statement.operation,
+            statement.object,
+            &without_statement(output),
+        )),
+    };
+    Ok(Answers { rows, failure })
 }
 
 /// Reads a table with a heading.
@@ -267,6 +344,42 @@ mod tests {
         let rows = table("database,regions\nbank,\"{us-east,witness}\"\n").unwrap();
         assert_eq!(elements(&rows[0]["regions"]), ["us-east", "witness"]);
         assert_eq!(table("CREATE DATABASE\n").unwrap(), Vec::<Row>::new());
+    }
+
+    /// Statements that read a, b and c.
+    fn statements() -> [Statement<'static>; 3] {
+        ["a", "b", "c"].map(|object| Statement {
+            operation: "read",
+            object,
+            text: format!("SHOW {object}"),
+        })
+    }
+
+    #[test]
+    fn statements_that_are_sent_together_are_answered_one_by_one() {
+        let output = Output {
+            code: 0,
+            stdout: format!("x\n1\n{MARK}\n1\nSET\n{MARK}\n1\nx,y\n1,2\n3,4\n{MARK}\n1\n"),
+            stderr: String::new(),
+        };
+        let answers = answers(output, &statements()).unwrap();
+        assert!(answers.failure.is_none());
+        let counts: Vec<usize> = answers.rows.iter().map(Vec::len).collect();
+        assert_eq!(counts, [1, 0, 2]);
+        assert_eq!(answers.rows[2][1]["y"], "4");
+    }
+
+    #[test]
+    fn the_statement_that_failed_is_named_and_those_before_it_are_answered() {
+        let output = Output {
+            code: 1,
+            stdout: format!("x\n1\n{MARK}\n1\n"),
+            stderr: "ERROR: no such thing\nSQLSTATE: 42704\n".to_owned(),
+        };
+        let answers = answers(output, &statements()).unwrap();
+        assert_eq!(answers.rows.len(), 1);
+        let told = answers.failure.unwrap().to_string();
+        assert!(told.starts_with("read b: "), "{told}");
     }
 
     #[test]

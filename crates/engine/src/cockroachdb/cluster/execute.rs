@@ -1,19 +1,16 @@
 //! Initializes, changes and removes a cluster.
 
-use std::time::Duration;
-
 use super::observe::{Observed, SYSTEM, observe, tables, zones};
 use super::plan::{Plan, Step, constraints, is_spread_otherwise, is_whole, plan};
 use super::spec::{LICENSE, Spec};
-use crate::cockroachdb::command::{Shell, silence};
+use crate::cockroachdb::command::{Shell, Statement, silence};
 use crate::cockroachdb::topology::{Membership, Topology, View};
 use crate::cockroachdb::{certificates, names, region, turn};
 use crate::context::Context;
 use crate::error::{Error, Result, refuse};
 use crate::labels;
+use crate::pace::Pace;
 
-/// How often nodes are asked whether they are all there; there is no stream of that.
-const AGAIN: Duration = Duration::from_millis(250);
 /// Seconds that a node gets to end when all data goes with it.
 const STOP: i32 = 5;
 
@@ -102,6 +99,7 @@ async fn init(cx: &Context, spec: &Spec) -> Result<()> {
 /// Waits until every container is a live member and every region has one.
 async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
     let mut missing = Vec::new();
+    let mut pace = Pace::new();
     let waiting = async {
         loop {
             let label = format!("{}={}", labels::ATLAS_COCKROACHDB, spec.name);
@@ -131,7 +129,7 @@ async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
             if missing.is_empty() && whole {
                 return Ok(());
             }
-            tokio::time::sleep(AGAIN).await;
+            pace.pause().await;
         }
     };
     match cx.guard("all nodes becoming live members", waiting).await {
@@ -185,16 +183,15 @@ async fn carry_out(cx: &Context, spec: &Spec, shell: &Shell, step: &Step) -> Res
 }
 
 async fn spread(cx: &Context, shell: &Shell, constraints: &str) -> Result<()> {
-    for target in SYSTEM {
-        let constraints = names::text(constraints);
-        let statement = format!(
+    let constraints = names::text(constraints);
+    let statements = SYSTEM.map(|target| Statement {
+        operation: "configure the zone of",
+        object: target,
+        text: format!(
             "ALTER {target} CONFIGURE ZONE USING num_replicas = 5, constraints = {constraints}"
-        );
-        shell
-            .sql(cx, "configure the zone of", target, &statement)
-            .await?;
-    }
-    Ok(())
+        ),
+    });
+    shell.all(cx, &statements).await.map(drop)
 }
 
 /// Spreads system ranges anew over these nodes, where they are spread: a region whose replicas are demanded cannot leave.

@@ -2,10 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::future::try_join_all;
-
 use super::spec::LICENSE;
-use crate::cockroachdb::command::{Shell, elements, silence};
+use crate::cockroachdb::command::{Row, Shell, Statement, elements, silence};
 use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::quorum::{Range, Report, report};
 use crate::cockroachdb::region;
@@ -42,7 +40,7 @@ pub struct Observed {
     /// The licence, where it shows it.
     pub(super) license: Option<String>,
     /// Constraints of system ranges, by [`SYSTEM`].
-    pub(super) zones: BTreeMap<&'static str, String>,
+    pub(super) zones: Zones,
     /// Which failures it survives.
     pub report: Report,
 }
@@ -146,17 +144,13 @@ async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Obser
     if !topology.members().any(|node| node.is_available) {
         return Ok(observed);
     }
-    let told = tokio::try_join!(
-        values(cx, shell, settings),
-        zones(cx, shell),
-        ranges(cx, shell),
-    );
+    let told = tokio::try_join!(values(cx, shell, settings), zones_and_ranges(cx, shell));
     // It has just lost its quorum, which its nodes do not tell at once.
     if let Some(message) = told.as_ref().err().and_then(silence) {
         observed.view = View::Silent(message.to_owned());
         return Ok(observed);
     }
-    let (mut values, zones, ranges) = told?;
+    let (mut values, (zones, ranges)) = told?;
     let license = values.remove(LICENSE).filter(|key| !key.is_empty());
     observed.report = report(topology, &ranges);
     observed.has_license = license.is_some();
@@ -172,37 +166,67 @@ async fn values(
     names: &[&String],
 ) -> Result<BTreeMap<String, String>> {
     let license = LICENSE.to_owned();
-    let each = names
+    let names: Vec<&String> = names.iter().copied().chain([&license]).collect();
+    let statements: Vec<Statement<'_>> = names
         .iter()
-        .copied()
-        .chain([&license])
-        .map(|name| async move {
-            let statement = format!("SHOW CLUSTER SETTING {name}");
-            let rows = shell
-                .sql(cx, "read cluster setting", name, &statement)
-                .await;
-            let rows = match rows {
-                // A setting that it does not know has no value; to set it tells more.
-                Err(Error::Cockroach { .. }) => return Ok(None),
-                rows => rows?,
-            };
+        .map(|name| Statement {
+            operation: "read cluster setting",
+            object: name,
+            text: format!("SHOW CLUSTER SETTING {name}"),
+        })
+        .collect();
+    let mut found = BTreeMap::new();
+    let mut next = 0;
+    while next < names.len() {
+        let answers = shell.until_failure(cx, &statements[next..]).await?;
+        for (name, rows) in names[next..].iter().zip(&answers.rows) {
             let cell = rows.first().and_then(|row| row.values().next());
-            Ok(Some((name.clone(), cell.cloned().unwrap_or_default())))
-        });
-    Ok(try_join_all(each).await?.into_iter().flatten().collect())
+            found.insert((*name).clone(), cell.cloned().unwrap_or_default());
+        }
+        next += answers.rows.len();
+        match answers.failure {
+            None => break,
+            // A setting that it does not know has no value; to set it tells more.
+            Some(Error::Cockroach { .. }) => next += 1,
+            Some(error) => return Err(error),
+        }
+    }
+    Ok(found)
 }
 
-pub(super) async fn zones(cx: &Context, shell: &Shell) -> Result<BTreeMap<&'static str, String>> {
-    let each = SYSTEM.map(|target| async move {
-        let statement = format!("SHOW ZONE CONFIGURATION FROM {target}");
-        let rows = shell
-            .sql(cx, "read the zone of", target, &statement)
-            .await?;
+/// Where the system ranges' replicas have to be.
+pub(super) type Zones = BTreeMap<&'static str, String>;
+
+fn zone_statements() -> Vec<Statement<'static>> {
+    let each = SYSTEM.map(|target| Statement {
+        operation: "read the zone of",
+        object: target,
+        text: format!("SHOW ZONE CONFIGURATION FROM {target}"),
+    });
+    each.into()
+}
+
+fn read_zones(answers: &[Vec<Row>]) -> Zones {
+    let each = SYSTEM.into_iter().zip(answers);
+    each.map(|(target, rows)| {
         let config = rows.first().and_then(|row| row.get("raw_config_sql"));
         let constraints = config.map(|config| constraints(config)).unwrap_or_default();
-        Ok::<_, Error>((target, constraints))
-    });
-    Ok(try_join_all(each).await?.into_iter().collect())
+        (target, constraints)
+    })
+    .collect()
+}
+
+pub(super) async fn zones(cx: &Context, shell: &Shell) -> Result<Zones> {
+    Ok(read_zones(&shell.all(cx, &zone_statements()).await?))
+}
+
+/// The same, and all ranges with those who vote on them.
+async fn zones_and_ranges(cx: &Context, shell: &Shell) -> Result<(Zones, Vec<Range>)> {
+    let mut statements = zone_statements();
+    statements.push(range_statement());
+    let mut answers = shell.all(cx, &statements).await?;
+    let ranges = answers.pop().unwrap_or_default();
+    Ok((read_zones(&answers), read_ranges(&ranges)))
 }
 
 /// The constraints within a zone as `SHOW ZONE CONFIGURATION` prints it.
@@ -214,12 +238,15 @@ fn constraints(config: &str) -> String {
     value.trim_matches('\'').to_owned()
 }
 
-/// All ranges with those who vote on them.
-pub(in super::super) async fn ranges(cx: &Context, shell: &Shell) -> Result<Vec<Range>> {
-    let statement = "SELECT range_id, voting_replicas FROM [SHOW CLUSTER RANGES]";
-    let rows = shell
-        .sql(cx, "read the ranges of", "the cluster", statement)
-        .await?;
+fn range_statement() -> Statement<'static> {
+    Statement {
+        operation: "read the ranges of",
+        object: "the cluster",
+        text: "SELECT range_id, voting_replicas FROM [SHOW CLUSTER RANGES]".to_owned(),
+    }
+}
+
+fn read_ranges(rows: &[Row]) -> Vec<Range> {
     let ranges = rows.iter().map(|row| Range {
         id: row
             .get("range_id")
@@ -233,27 +260,31 @@ pub(in super::super) async fn ranges(cx: &Context, shell: &Shell) -> Result<Vec<
             .filter_map(|id| id.parse().ok())
             .collect(),
     });
-    Ok(ranges.collect())
+    ranges.collect()
 }
 
 /// Tables of users, as `database.table`.
 pub(in super::super) async fn tables(cx: &Context, shell: &Shell) -> Result<Vec<String>> {
     let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
-    let mut found = Vec::new();
-    for row in &databases {
-        let Some(database) = row.get("database_name").filter(|name| *name != "system") else {
-            continue;
-        };
-        let statement = format!("SHOW TABLES FROM {}", names::quoted(database));
-        for table in shell
-            .sql(cx, "list the tables of", database, &statement)
-            .await?
-        {
-            let name = table.get("table_name").cloned().unwrap_or_default();
-            found.push(format!("{database}.{name}"));
-        }
-    }
-    Ok(found)
+    let databases: Vec<&String> = databases
+        .iter()
+        .filter_map(|row| row.get("database_name"))
+        .filter(|name| *name != "system")
+        .collect();
+    let statements: Vec<Statement<'_>> = databases
+        .iter()
+        .map(|database| Statement {
+            operation: "list the tables of",
+            object: database,
+            text: format!("SHOW TABLES FROM {}", names::quoted(database)),
+        })
+        .collect();
+    let answers = shell.all(cx, &statements).await?;
+    let tables = databases.iter().zip(&answers).flat_map(|(database, rows)| {
+        let names = rows.iter().filter_map(|row| row.get("table_name"));
+        names.map(move |name| format!("{database}.{name}"))
+    });
+    Ok(tables.collect())
 }
 
 #[cfg(test)]

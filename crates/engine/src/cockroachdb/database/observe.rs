@@ -1,7 +1,7 @@
 //! Reads a database back.
 
 use super::spec::{Placement, Shape, Survival};
-use crate::cockroachdb::command::{Row, Shell, elements, silence};
+use crate::cockroachdb::command::{Answers, Row, Shell, Statement, elements, silence};
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{cluster, names};
 use crate::context::Context;
@@ -38,7 +38,24 @@ pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed
         return Ok(observed);
     };
     let read = cx.guard("reading a database of CockroachDB", async {
-        let databases = shell.sql(cx, "list", "databases", "SHOW DATABASES").await?;
+        let statements = [
+            Statement {
+                operation: "list",
+                object: "databases",
+                text: "SHOW DATABASES".to_owned(),
+            },
+            Statement {
+                operation: "read database",
+                object: name,
+                text: format!("SHOW CREATE DATABASE {}", names::quoted(name)),
+            },
+        ];
+        // The second fails where there is none of that name.
+        let Answers { rows, failure } = shell.until_failure(cx, &statements).await?;
+        let mut rows = rows.into_iter();
+        let Some(databases) = rows.next() else {
+            return failure.map_or(Ok(()), Err);
+        };
         let found = databases
             .iter()
             .find(|row| row.get("database_name").is_some_and(|found| found == name));
@@ -50,8 +67,9 @@ pub async fn observe(cx: &Context, cluster: &str, name: &str) -> Result<Observed
         let Some(primary) = cell(found, "primary_region") else {
             return Ok(());
         };
-        let statement = format!("SHOW CREATE DATABASE {}", names::quoted(name));
-        let created = shell.sql(cx, "read database", name, &statement).await?;
+        let Some(created) = rows.next() else {
+            return failure.map_or(Ok(()), Err);
+        };
         let restricted = created
             .iter()
             .flat_map(|row| row.values())

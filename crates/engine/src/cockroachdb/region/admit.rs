@@ -24,7 +24,10 @@ use crate::presence::Presence;
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
     refuse(spec.problems())?;
     let observed = observe(cx, &spec.cluster, &spec.name).await?;
-    let mut problems: Vec<Problem> = authority_problem(spec, &observed)?.into_iter().collect();
+    let mut problems: Vec<Problem> = authority_problem(cx, spec, &observed)
+        .await?
+        .into_iter()
+        .collect();
     if spec.placement == Placement::External {
         refuse(problems)?;
         return Ok(observed);
@@ -69,22 +72,22 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
 }
 
 /// Nodes with certificates of another authority do not take ours, and would lose each other one by one.
-fn authority_problem(spec: &Spec, observed: &Observed) -> Result<Option<Problem>> {
+async fn authority_problem(
+    cx: &Context,
+    spec: &Spec,
+    observed: &Observed,
+) -> Result<Option<Problem>> {
     let Some(folder) = &spec.certificates else {
         return Ok(None);
     };
     let authority = Authority::open(folder)?;
-    let own = observed
-        .members
-        .iter()
-        .filter_map(|one| one.certificate.as_ref());
-    let foreign = own
-        .chain(&observed.neighbours_certificate)
-        .any(|certificate| {
-            !authority
-                .as_ref()
-                .is_some_and(|authority| certificate.is_signed_by(&authority.about))
-        });
+    let reading = Box::pin(observed.certificates(cx));
+    let found = cx.guard("reading nodes' certificates", reading).await?;
+    let foreign = found.iter().any(|certificate| {
+        !authority
+            .as_ref()
+            .is_some_and(|authority| certificate.is_signed_by(&authority.about))
+    });
     Ok(foreign.then(|| {
         Problem::new(
             FieldPath::of("certificates"),

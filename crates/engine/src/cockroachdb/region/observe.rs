@@ -29,10 +29,8 @@ pub struct Observed {
     pub view: View,
     /// A node that answers for it, of whichever region.
     pub shell: Option<Shell>,
-    /// Whether another region of this cluster has containers here.
-    pub has_neighbours: bool,
-    /// The certificate of a node in such a region.
-    pub neighbours_certificate: Option<Certificate>,
+    /// The containers of the cluster's other regions.
+    pub neighbours: Vec<Node>,
 }
 
 /// A node's container.
@@ -105,6 +103,22 @@ impl Observed {
         Some(spec)
     }
 
+    /// The certificates of its nodes; where it has none yet, that of a node in another region of its cluster.
+    pub(super) async fn certificates(&self, cx: &Context) -> Result<Vec<Certificate>> {
+        let own = self
+            .members
+            .iter()
+            .filter_map(|one| one.certificate.clone());
+        let own: Vec<Certificate> = own.collect();
+        let secure = self.neighbours.iter().find(|node| read(node).secure);
+        match secure {
+            Some(node) if own.is_empty() => {
+                Ok(certificate(cx, &node.name).await?.into_iter().collect())
+            }
+            _ => Ok(own),
+        }
+    }
+
     fn by_node<T>(&self, of: impl Fn(&NodeSpec) -> Option<T>) -> Vec<T> {
         let found = (1..).map_while(|number| of(&self.member(number)?.found));
         found.collect()
@@ -159,18 +173,9 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
             .iter()
             .filter_map(|name| name.strip_prefix(prefix)?.parse().ok())
             .collect();
-        let has_neighbours = !others.is_empty();
-        let secure = others.iter().find(|node| read(node).secure);
-        let neighbour = async {
-            match secure {
-                Some(node) => certificate(cx, &node.name).await,
-                None => Ok(None),
-            }
-        };
         let members = try_join_all(own.iter().map(|node| member(cx, node)));
         let asked = ask(cx, own.iter().chain(&others));
-        let (mut members, (view, shell), neighbours_certificate) =
-            tokio::try_join!(members, asked, neighbour)?;
+        let (mut members, (view, shell)) = tokio::try_join!(members, asked)?;
         members.sort_by_key(|member| member.found.number);
         Ok(Observed {
             cluster: cluster.to_owned(),
@@ -179,8 +184,7 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
             volumes,
             view,
             shell,
-            has_neighbours,
-            neighbours_certificate,
+            neighbours: others,
         })
     })
     .await

@@ -122,7 +122,7 @@ async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
     let never_started = |member: &Member| member.container.started_second() == 0;
     match (&observed.view, &observed.shell) {
         (View::Uninitialized, _) => Ok(true),
-        (View::Absent, _) => Ok(!observed.has_neighbours
+        (View::Absent, _) => Ok(observed.neighbours.is_empty()
             && observed.members.iter().all(never_started)
             && observed.volumes.len() <= observed.members.len()),
         (View::Live(topology), Some(shell)) => {

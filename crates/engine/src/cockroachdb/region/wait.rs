@@ -1,18 +1,14 @@
 //! Waiting for a cluster: until it counts a node, or is whole again. It has no stream of that, so it is asked again.
 
-use std::time::Duration;
-
 use super::observe::ask;
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::pace::Pace;
 use crate::path::FieldPath;
 use crate::{labels, ready};
-
-/// How often it is asked.
-const AGAIN: Duration = Duration::from_millis(250);
 
 /// What a cluster says through any of its containers but these.
 pub(super) async fn ask_others(
@@ -30,6 +26,7 @@ pub(super) async fn ask_others(
 pub(super) async fn until_member(cx: &Context, cluster: &str, container: &str) -> Result<()> {
     let address = names::address_of(container);
     let doing = format!("{container} becoming a live member");
+    let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
             if let (View::Live(topology), _) = ask_others(cx, cluster, &[]).await?
@@ -38,7 +35,7 @@ pub(super) async fn until_member(cx: &Context, cluster: &str, container: &str) -
                 return Ok(());
             }
             ready::still_runs(cx, container).await?;
-            tokio::time::sleep(AGAIN).await;
+            pace.pause().await;
         }
     })
     .await
@@ -57,6 +54,7 @@ pub(super) async fn until_count(
     count: u32,
 ) -> Result<()> {
     let doing = format!("{count} nodes with the locality region={region} joining {cluster}");
+    let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
             if let (View::Live(topology), _) = ask_others(cx, cluster, &[]).await? {
@@ -70,7 +68,7 @@ pub(super) async fn until_count(
                     return Err(lost(stray, region));
                 }
             }
-            tokio::time::sleep(AGAIN).await;
+            pace.pause().await;
         }
     })
     .await
@@ -103,6 +101,7 @@ pub(super) async fn until_whole(
     container: Option<&str>,
 ) -> Result<()> {
     let mut last = String::new();
+    let mut pace = Pace::new();
     let waiting = async {
         loop {
             // A node may be silent for a while, for instance while a range changes its leader.
@@ -119,7 +118,7 @@ pub(super) async fn until_whole(
             if let Some(container) = container {
                 ready::still_runs(cx, container).await?;
             }
-            tokio::time::sleep(AGAIN).await;
+            pace.pause().await;
         }
     };
     let doing = "all ranges being replicated on live nodes";
