@@ -15,6 +15,7 @@ use super::shape::{self, Facts};
 use super::spec::{Spec, Token};
 use super::{Role, image_volume, kubectl, loadbalancer, ready};
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels::{self, labels};
 
@@ -42,6 +43,7 @@ impl Work<'_> {
         let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
         self.volume().await?;
         self.reattach(&facts).await?;
+        self.forget_lost(&created).await;
         self.create_nodes(&created, &facts).await?;
         self.start(&created).await?;
         self.forward(&created).await
@@ -108,11 +110,13 @@ impl Work<'_> {
         })
     }
 
+    fn running_server(&self) -> Option<&Node> {
+        let server = self.observed.and_then(Observed::server);
+        server.filter(|node| node.state.running)
+    }
+
     pub(super) async fn remove_nodes(&self) -> Result<()> {
-        let server = self
-            .observed
-            .and_then(Observed::server)
-            .filter(|node| node.state.running);
+        let server = self.running_server();
         let removals = self.plan.steps.iter().filter_map(|step| match step {
             Step::RemoveNode { node, reason } => Some(async move {
                 self.cx.tell(&format!("removing {node}: {reason}"));
@@ -148,14 +152,26 @@ impl Work<'_> {
                 tracing::warn!("draining {node}: {error}");
             }
         }
-        if let Err(error) = kubectl::kubectl(
-            self.cx,
-            server,
-            &["delete", "node", node, "--ignore-not-found"],
-        )
-        .await
+        self.forget(server, &[node]).await;
+    }
+
+    /// Agents that lost their containers: Kubernetes calls one Ready for a while yet, which would be taken for the new
+    /// one's word, and k3s lets nobody in under the name of a node that it knows.
+    async fn forget_lost(&self, created: &[&DesiredNode]) {
+        let agents = created.iter().filter(|node| node.role == Role::Agent);
+        let agents: Vec<&str> = agents.map(|node| node.name.as_str()).collect();
+        if let Some(server) = self.running_server()
+            && !agents.is_empty()
         {
-            tracing::warn!("forgetting {node}: {error}");
+            self.forget(&server.name, &agents).await;
+        }
+    }
+
+    /// Best effort.
+    async fn forget(&self, server: &str, nodes: &[&str]) {
+        let args = [&["delete", "node", "--ignore-not-found"], nodes].concat();
+        if let Err(error) = kubectl::kubectl(self.cx, server, &args).await {
+            tracing::warn!("forgetting {}: {error}", nodes.join(", "));
         }
     }
 
