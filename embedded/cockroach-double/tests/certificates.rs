@@ -12,7 +12,7 @@ mod support;
 use std::path::Path;
 use std::sync::Arc;
 
-use support::{Cluster, certificates, cockroach, refused, said, wait};
+use support::{Cluster, certificates, cockroach, loopback, refused, said, wait};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -75,7 +75,8 @@ async fn certificates_are_verified_both_ways() {
     assert!(made.status.success(), "{}", said(&made));
     let url = |password: &str| {
         format!(
-            "host=127.0.0.1 port={} user=teller password='{password}' dbname=defaultdb sslmode=require",
+            "host={} port={} user=teller password='{password}' dbname=defaultdb sslmode=require",
+            loopback(),
             cluster.nodes[1].rpc
         )
     };
@@ -137,7 +138,7 @@ fn on_disk(certs: &Path) -> (String, i64) {
 
 /// What a listener presents; SQL asks for TLS first.
 async fn presented(port: u16, sql: bool, certs: &Path) -> (String, i64) {
-    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let mut stream = TcpStream::connect((loopback(), port)).await.unwrap();
     if sql {
         let request = [0, 0, 0, 8, 4, 210, 22, 47];
         stream.write_all(&request).await.unwrap();
@@ -195,7 +196,12 @@ async fn a_signal_has_a_node_read_its_certificates_anew() {
     // New files alone change nothing: whoever uploads them is not done yet.
     cert(
         folder.path(),
-        &["create-node", "localhost", "127.0.0.1", "--lifetime=200h"],
+        &[
+            "create-node",
+            "localhost",
+            &loopback().to_string(),
+            "--lifetime=200h",
+        ],
     );
     let new = on_disk(&certs);
     assert!(new.0 != old.0 && new.1 < old.1, "{new:?}");
@@ -244,7 +250,10 @@ fn an_authority_is_replaced_without_a_restart() {
     assert_eq!(both.matches("BEGIN CERTIFICATE").count(), 2);
     let done = "successfully reloaded certificates";
     reload(&cluster, &[0, 1, 2], done);
-    cert(folder.path(), &["create-node", "localhost", "127.0.0.1"]);
+    cert(
+        folder.path(),
+        &["create-node", "localhost", &loopback().to_string()],
+    );
     cert(folder.path(), &["create-client", "root"]);
     reload(&cluster, &[0, 1, 2], done);
     let end = "-----END CERTIFICATE-----";

@@ -3,9 +3,10 @@
 #![allow(dead_code)] // each suite uses what it needs
 
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -42,21 +43,32 @@ pub(crate) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+/// The loopback address of this process' clusters. No other process that runs has it: a port that is free
+/// there stays free until its node binds it, which one chosen by the system on 127.0.0.1 does not.
+pub(crate) fn loopback() -> Ipv4Addr {
+    let [_, a, b, c] = std::process::id().to_be_bytes();
+    Ipv4Addr::new(127, 0x40 | a, b, c)
+}
+
+/// A port for a listener on [`loopback`], below those that the system gives to clients.
+fn next_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(10_000);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Waits until something holds.
-pub(crate) fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait(what: &str, holds: impl FnMut() -> bool) {
+    wait_or(what, holds, String::new);
+}
+
+/// The same, with what is told if it never does.
+fn wait_or(what: &str, mut holds: impl FnMut() -> bool, told: impl Fn() -> String) {
     let begun = Instant::now();
     while !holds() {
         assert!(
             begun.elapsed() < Duration::from_secs(20),
-            "not within 20 s: {what}"
+            "not within 20 s: {what}\n{}",
+            told()
         );
         std::thread::sleep(Duration::from_millis(25));
     }
@@ -114,7 +126,7 @@ impl Node {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.rpc)
+        format!("{}:{}", loopback(), self.rpc)
     }
 
     /// How its process ended by itself.
@@ -126,6 +138,18 @@ impl Node {
     /// What the node has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.with_extension("err")).unwrap_or_default()
+    }
+
+    /// Its state, and what it logged last.
+    fn told(&self) -> String {
+        let (status, body) = self.http("/health?ready=1");
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        format!(
+            "{}: {status} {body}\n{}\n",
+            self.address(),
+            lines[lines.len().saturating_sub(20)..].join("\n")
+        )
     }
 
     /// An answer over HTTP: its status and body.
@@ -140,7 +164,7 @@ impl Node {
 
 /// Sends a request without a body.
 pub(crate) fn http(port: u16, method: &str, path: &str) -> (u16, String) {
-    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+    let Ok(mut stream) = TcpStream::connect((loopback(), port)) else {
         return (0, String::new());
     };
     let request = format!(
@@ -195,9 +219,11 @@ impl Cluster {
     }
 
     pub(crate) fn all_ready(&self) {
-        for node in &self.nodes {
-            wait("every node is ready", || node.ready());
-        }
+        wait_or(
+            "every node is ready",
+            || self.nodes.iter().all(Node::ready),
+            || self.nodes.iter().map(Node::told).collect(),
+        );
         self.replicated(self.nodes.len().min(3));
     }
 
@@ -232,8 +258,8 @@ impl Cluster {
         let folder = self.folder.path().join(format!("n{}", n + 1));
         self.nodes.push(Node {
             locality: locality.to_owned(),
-            rpc: free_port(),
-            http: free_port(),
+            rpc: next_port(),
+            http: next_port(),
             folder,
             skew: "",
             process: None,
@@ -259,8 +285,8 @@ impl Cluster {
         let process = Command::new(env!("CARGO_BIN_EXE_cockroach-double"))
             .arg("start")
             .arg(security)
-            .arg(format!("--listen-addr=127.0.0.1:{}", node.rpc))
-            .arg(format!("--http-addr=127.0.0.1:{}", node.http))
+            .arg(format!("--listen-addr={}", node.address()))
+            .arg(format!("--http-addr={}:{}", loopback(), node.http))
             .arg(format!("--store={}", node.folder.display()))
             .arg(format!("--join={}", join.join(",")))
             .arg(format!("--locality={}", node.locality))
@@ -273,7 +299,7 @@ impl Cluster {
             .unwrap();
         let process = node.process.insert(process);
         wait("the node listens, or has ended", || {
-            TcpStream::connect(("127.0.0.1", node.http)).is_ok()
+            TcpStream::connect((loopback(), node.http)).is_ok()
                 || process.try_wait().unwrap().is_some()
         });
     }
@@ -303,7 +329,8 @@ impl Cluster {
     /// A client of a node, as root.
     pub(crate) async fn client(&self, n: usize) -> Client {
         let url = format!(
-            "host=127.0.0.1 port={} user=root dbname=defaultdb connect_timeout=5",
+            "host={} port={} user=root dbname=defaultdb connect_timeout=5",
+            loopback(),
             self.nodes[n].rpc
         );
         let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
@@ -325,14 +352,15 @@ impl Cluster {
     }
 }
 
-/// A CA and certificates of a node on loopback and of root.
+/// A CA and certificates of a node on [`loopback`] and of root.
 pub(crate) fn certificates(folder: &Path) -> PathBuf {
     let certs = folder.join("certs");
     let dir = format!("--certs-dir={}", certs.display());
     let key = format!("--ca-key={}", folder.join("ca.key").display());
+    let here = loopback().to_string();
     for args in [
         vec!["cert", "create-ca", &dir, &key],
-        vec!["cert", "create-node", "localhost", "127.0.0.1", &dir, &key],
+        vec!["cert", "create-node", "localhost", &here, &dir, &key],
         vec!["cert", "create-client", "root", &dir, &key],
     ] {
         let output = cockroach(&args);
