@@ -8,13 +8,13 @@ use std::fmt;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, waitid};
 
 use crate::evidence;
 
@@ -220,12 +220,7 @@ impl Running {
         let mut evidence = String::new();
         if late {
             evidence = evidence::gather(self.pid());
-            self.interrupt()?;
-            status = self.wait_until(Instant::now() + GRACE)?;
-            if status.is_none() {
-                self.signal_group(Signal::KILL)?;
-                status = Some(self.child.wait()?);
-            }
+            status = Some(self.stop()?);
         }
         self.ended = true;
         let finished = Finished {
@@ -244,7 +239,21 @@ impl Running {
         Ok(finished)
     }
 
-    fn wait_until(&mut self, deadline: Instant) -> Result<Option<std::process::ExitStatus>> {
+    /// Interrupts it, and kills what is left of its group when it has ended or its grace is over.
+    fn stop(&mut self) -> Result<ExitStatus> {
+        self.interrupt()?;
+        let grace = Instant::now() + GRACE;
+        // Looked at without taking its end: until that is taken nobody else can have the group's id.
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let child = WaitId::Pid(Pid::from_child(&self.child));
+        while waitid(child.clone(), look)?.is_none() && Instant::now() < grace {
+            std::thread::sleep(POLL);
+        }
+        self.signal_group(Signal::KILL)?;
+        Ok(self.child.wait()?)
+    }
+
+    fn wait_until(&mut self, deadline: Instant) -> Result<Option<ExitStatus>> {
         loop {
             if let Some(status) = self.child.try_wait()? {
                 return Ok(Some(status));

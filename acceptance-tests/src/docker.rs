@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{Finished, Run};
+use crate::slot::is_of;
 
 /// The daemon that `DOCKER_HOST` names, or the default one.
 #[derive(Debug, Clone, Copy, Default)]
@@ -243,13 +244,6 @@ impl fmt::Display for Objects {
     }
 }
 
-/// Whether a listed line, `name` or `name|cluster`, is of this prefix. Prefixes end with a dash and
-/// begin a name or one of its dash-separated parts, so `at1-` is not found in `cat1-x`.
-pub(crate) fn is_of(line: &str, prefix: &str) -> bool {
-    line.split('|')
-        .any(|name| name.starts_with(prefix) || name.contains(&format!("-{prefix}")))
-}
-
 fn is_anonymous(volume: &str) -> bool {
     volume.len() == 64 && volume.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -257,21 +251,6 @@ fn is_anonymous(volume: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_a_tests_own_objects_are_its_own() {
-        for (line, own) in [
-            ("at07-net", true),
-            ("k3d-at07-us-server-0|at07-us", true),
-            ("atlas-bridge-at07-x", true),
-            ("something|at07-us", true),
-            ("at17-net", false),
-            ("cat07-net", false),
-            ("dc-us|dc-us", false),
-        ] {
-            assert_eq!(is_of(line, "at07-"), own, "{line}");
-        }
-    }
 
     #[test]
     fn everything_is_never_removed() {

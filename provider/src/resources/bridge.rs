@@ -83,6 +83,7 @@ fn complete(mut state: Value, observed: &Observed) -> Value {
 }
 
 impl Bridge {
+    /// Whether there is something to do, and whether only another bridge can do it.
     async fn check(
         &self,
         operation: &Operation<Configured>,
@@ -90,7 +91,8 @@ impl Bridge {
         prior: &Value,
         state_changes: bool,
     ) -> Result<(bool, bool)> {
-        if !operation.data.is_decided() {
+        // What differs from what was declared before, `read` has found: it would be in the prior state as drift.
+        if !state_changes || !operation.data.is_decided() {
             return Ok((state_changes, false));
         }
         let cx = operation.data.context(operation).await?;

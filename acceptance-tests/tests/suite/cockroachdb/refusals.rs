@@ -124,7 +124,6 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
 
     // A node that does not come up is told with its last words.
     let mut bad = ledger.clone();
-    bad.region = "image = \"atlas/localstack:4.9.2\"".to_owned();
     let image = &Settings::get()?.localstack_image;
     bad.region = format!("image = \"{image}\"\n  timeouts {{\n    update = \"30s\"\n  }}");
     let said = terraform.expect_apply_error(&bad.hcl())?;

@@ -139,11 +139,8 @@ async fn views(
     names: BTreeSet<String>,
 ) -> Result<BTreeMap<String, ClusterView>> {
     let views = names.into_iter().map(|name| async move {
-        let Some(found) = k3d::observe(cx, &name).await? else {
-            return Ok::<_, Error>(None);
-        };
-        let view = Box::pin(cluster(cx, bridge, &found)).await?;
-        Ok(view.map(|view| (name, view)))
+        let view = Box::pin(cluster(cx, bridge, &name)).await?;
+        Ok::<_, Error>(view.map(|view| (name, view)))
     });
     Ok(try_join_all(views).await?.into_iter().flatten().collect())
 }
@@ -195,19 +192,22 @@ fn or_of_network(told: Vec<String>, network: &DockerNetwork) -> Vec<String> {
         .collect()
 }
 
-async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Option<ClusterView>> {
-    let Some(server) = found.server() else {
+async fn cluster(cx: &Context, bridge: &str, name: &str) -> Result<Option<ClusterView>> {
+    let found = k3d::nodes(cx, name).await?;
+    let server = found.iter().find(|(role, _)| *role == Role::Server);
+    let Some((_, server)) = server else {
         return Ok(None);
     };
     let args = k3d::NodeArgs::parse(&server.cmd);
     let running = server.state.running.then(|| server.name.clone());
     let nodes: Vec<&Node> = found
-        .nodes
         .iter()
         .filter(|(role, _)| *role != Role::LoadBalancer)
         .map(|(_, n)| n)
         .collect();
-    let (kubernetes, nodes) = tokio::try_join!(
+    let network_name = k3d::network_of(&found, name);
+    let (network, kubernetes, nodes) = tokio::try_join!(
+        cx.docker.network(&network_name),
         kubernetes(cx, bridge, running.as_deref()),
         try_join_all(nodes.into_iter().map(|one| node(cx, bridge, one))),
     )?;
@@ -222,7 +222,7 @@ async fn cluster(cx: &Context, bridge: &str, found: &k3d::Observed) -> Result<Op
     Ok(Some(ClusterView {
         cluster_cidr: args.cluster_cidr,
         service_cidr: args.service_cidr,
-        gateway: found.network.as_ref().and_then(|network| network.gateway),
+        gateway: network.and_then(|network| network.gateway),
         dns: if kubernetes.answers {
             kubernetes.dns
         } else {

@@ -113,7 +113,6 @@ impl Docker {
             attach_stdin: Some(has_input),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            privileged: Some(true),
             cmd: Some(
                 command
                     .iter()

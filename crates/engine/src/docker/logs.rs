@@ -41,12 +41,7 @@ impl Docker {
         since: i32,
         seen: &mut (impl FnMut(&str) -> bool + Send),
     ) -> Result<Option<bool>> {
-        let options = LogsOptionsBuilder::default()
-            .follow(true)
-            .stdout(true)
-            .stderr(true)
-            .since(since)
-            .build();
+        let options = both_outputs().follow(true).since(since).build();
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
         let mut lines = Lines::default();
         while let Ok(next) = tokio::time::timeout(SILENCE, stream.next()).await {
@@ -62,13 +57,28 @@ impl Docker {
         Ok(None)
     }
 
+    /// Whether a line that a container has logged from `since` (Unix seconds) until now is what is looked for.
+    pub async fn has_logged(
+        &self,
+        container: &str,
+        since: i32,
+        seen: impl Fn(&str) -> bool,
+    ) -> Result<bool> {
+        let options = both_outputs().since(since).build();
+        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut lines = Lines::default();
+        while let Some(frame) = stream.next().await {
+            let frame = frame.map_err(|error| self.failed("read the log of", container, error))?;
+            if lines.feed(frame.as_ref()).iter().any(|line| seen(line)) {
+                return Ok(true);
+            }
+        }
+        Ok(lines.rest().is_some_and(|line| seen(&line)))
+    }
+
     /// The last lines of a container's log; empty where there are none to be had.
     pub async fn last_lines(&self, container: &str) -> String {
-        let options = LogsOptionsBuilder::default()
-            .stdout(true)
-            .stderr(true)
-            .tail(LAST_LINES)
-            .build();
+        let options = both_outputs().tail(LAST_LINES).build();
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
         let mut text = String::new();
         while let Some(Ok(frame)) = stream.next().await {
@@ -76,6 +86,10 @@ impl Docker {
         }
         text.trim_end().to_owned()
     }
+}
+
+fn both_outputs() -> LogsOptionsBuilder {
+    LogsOptionsBuilder::default().stdout(true).stderr(true)
 }
 
 /// Puts lines together again: a frame may end in the middle of one.

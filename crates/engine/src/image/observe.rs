@@ -44,20 +44,19 @@ pub async fn observe(cx: &Context, spec: &Spec) -> Result<Observed> {
 }
 
 async fn read(cx: &Context, spec: &Spec) -> Result<Observed> {
-    let cluster = Box::pin(k3d::observe(cx, &spec.cluster)).await?;
-    let Some(cluster) = cluster.filter(|found| found.server().is_some()) else {
+    let cluster = k3d::nodes(cx, &spec.cluster).await?;
+    if !cluster.iter().any(|(role, _)| *role == Role::Server) {
         return Err(Error::NotFound {
             kind: "cluster",
             name: spec.cluster.clone(),
             remedy: "Create it first; `k3d cluster list` lists those that exist.".to_owned(),
         });
-    };
+    }
     let daemon = try_join_all(spec.images.iter().map(|image| async move {
         Ok::<_, Error>((image.clone(), cx.docker.image_id(image).await?))
     }));
     let names: Vec<String> = spec.images.iter().map(|image| canonical(image)).collect();
     let running = cluster
-        .nodes
         .iter()
         .filter(|(role, node)| *role != Role::LoadBalancer && node.state.running);
     let nodes = try_join_all(running.map(|(_, node)| node_images(cx, &node.name, &names)));

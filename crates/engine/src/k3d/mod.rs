@@ -40,6 +40,7 @@ pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};
 
 pub(crate) use args::NodeArgs;
 pub(crate) use kubectl::kubectl;
+pub(crate) use observe::{network_of, nodes};
 
 /// Everything that is wrong with a specification, without asking the world.
 pub fn problems(spec: &Spec) -> Vec<crate::Problem> {

@@ -117,29 +117,36 @@ async fn remains(cx: &Context, name: &str) -> Result<Option<Observed>> {
     )
 }
 
+/// The nodes of the cluster of this name, each with its role; none where it has none.
+pub(crate) async fn nodes(cx: &Context, name: &str) -> Result<Vec<(Role, Node)>> {
+    let of_cluster = [
+        format!("{}={}", labels::APP, labels::APP_VALUE),
+        format!("{}={name}", labels::CLUSTER),
+    ];
+    let containers = cx.docker.containers(&of_cluster).await?;
+    let with_role = |node: Node| Some((node.label(labels::ROLE).and_then(Role::parse)?, node));
+    Ok(containers.into_iter().filter_map(with_role).collect())
+}
+
+/// What the first of these nodes that has such a label says in it.
+fn told<'a>(nodes: &'a [(Role, Node)], label: &str) -> Option<&'a str> {
+    nodes.iter().find_map(|(_, node)| node.label(label))
+}
+
+/// The name of the network that these nodes of a cluster name.
+pub(crate) fn network_of(nodes: &[(Role, Node)], name: &str) -> String {
+    told(nodes, labels::NETWORK).map_or_else(|| super::network_name(name), str::to_owned)
+}
+
 async fn read(cx: &Context, name: &str) -> Result<Option<Observed>> {
-    let containers = cx
-        .docker
-        .containers(&[
-            format!("{}={}", labels::APP, labels::APP_VALUE),
-            format!("{}={name}", labels::CLUSTER),
-        ])
-        .await?;
-    let nodes: Vec<(Role, Node)> = containers
-        .into_iter()
-        .filter_map(|node| Some((node.label(labels::ROLE).and_then(Role::parse)?, node)))
-        .collect();
+    let nodes = nodes(cx, name).await?;
     if nodes.is_empty() {
         return remains(cx, name).await;
     }
-    let label = |key: &str| {
-        nodes
-            .iter()
-            .find_map(|(_, node)| node.label(key).map(str::to_owned))
-    };
-    let network_name = label(labels::NETWORK).unwrap_or_else(|| super::network_name(name));
-    let network_external = label(labels::NETWORK_EXTERNAL).as_deref() == Some("true");
-    let volume = label(labels::IMAGE_VOLUME).unwrap_or_else(|| image_volume(name));
+    let network_name = network_of(&nodes, name);
+    let network_external = told(&nodes, labels::NETWORK_EXTERNAL) == Some("true");
+    let volume = told(&nodes, labels::IMAGE_VOLUME);
+    let volume = volume.map_or_else(|| image_volume(name), str::to_owned);
     let balancer = nodes.iter().find(|(role, _)| *role == Role::LoadBalancer);
     let values = async {
         match balancer {

@@ -144,54 +144,61 @@ async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Obser
     if !topology.members().any(|node| node.is_available) {
         return Ok(observed);
     }
-    let told = tokio::try_join!(values(cx, shell, settings), zones_and_ranges(cx, shell));
+    let told = tell(cx, shell, settings).await;
     // It has just lost its quorum, which its nodes do not tell at once.
     if let Some(message) = told.as_ref().err().and_then(silence) {
         observed.view = View::Silent(message.to_owned());
         return Ok(observed);
     }
-    let (mut values, (zones, ranges)) = told?;
-    let license = values.remove(LICENSE).filter(|key| !key.is_empty());
-    observed.report = report(topology, &ranges);
+    let mut told = told?;
+    let license = told.settings.remove(LICENSE).filter(|key| !key.is_empty());
+    observed.report = report(topology, &told.ranges);
     observed.has_license = license.is_some();
     observed.license = license;
-    observed.settings = values;
-    observed.zones = zones;
+    observed.settings = told.settings;
+    observed.zones = told.zones;
     Ok(observed)
 }
 
-async fn values(
-    cx: &Context,
-    shell: &Shell,
-    names: &[&String],
-) -> Result<BTreeMap<String, String>> {
+/// What a cluster says by SQL.
+struct Told {
+    zones: Zones,
+    ranges: Vec<Range>,
+    /// With the licence.
+    settings: BTreeMap<String, String>,
+}
+
+async fn tell(cx: &Context, shell: &Shell, settings: &[&String]) -> Result<Told> {
     let license = LICENSE.to_owned();
-    let names: Vec<&String> = names.iter().copied().chain([&license]).collect();
-    let statements: Vec<Statement<'_>> = names
-        .iter()
-        .map(|name| Statement {
-            operation: "read cluster setting",
-            object: name,
-            text: format!("SHOW CLUSTER SETTING {name}"),
-        })
-        .collect();
-    let mut found = BTreeMap::new();
-    let mut next = 0;
-    while next < names.len() {
-        let answers = shell.until_failure(cx, &statements[next..]).await?;
-        for (name, rows) in names[next..].iter().zip(&answers.rows) {
-            let cell = rows.first().and_then(|row| row.values().next());
-            found.insert((*name).clone(), cell.cloned().unwrap_or_default());
-        }
-        next += answers.rows.len();
+    let names: Vec<&String> = settings.iter().copied().chain([&license]).collect();
+    let mut statements = zone_statements();
+    statements.push(range_statement());
+    let before = statements.len();
+    statements.extend(names.iter().map(|name| Statement {
+        operation: "read cluster setting",
+        object: name,
+        text: format!("SHOW CLUSTER SETTING {name}"),
+    }));
+    let mut rows = Vec::new();
+    while rows.len() < statements.len() {
+        let answers = shell.until_failure(cx, &statements[rows.len()..]).await?;
+        rows.extend(answers.rows);
         match answers.failure {
             None => break,
             // A setting that it does not know has no value; to set it tells more.
-            Some(Error::Cockroach { .. }) => next += 1,
+            Some(Error::Cockroach { .. }) if rows.len() >= before => rows.push(Vec::new()),
             Some(error) => return Err(error),
         }
     }
-    Ok(found)
+    let values = names.into_iter().zip(rows.iter().skip(before));
+    let cell = |rows: &Vec<Row>| rows.first().and_then(|row| row.values().next()).cloned();
+    Ok(Told {
+        zones: read_zones(&rows),
+        ranges: read_ranges(rows.get(before - 1).map_or(&[], Vec::as_slice)),
+        settings: values
+            .filter_map(|(name, rows)| Some((name.clone(), cell(rows)?)))
+            .collect(),
+    })
 }
 
 /// Where the system ranges' replicas have to be.
@@ -218,15 +225,6 @@ fn read_zones(answers: &[Vec<Row>]) -> Zones {
 
 pub(super) async fn zones(cx: &Context, shell: &Shell) -> Result<Zones> {
     Ok(read_zones(&shell.all(cx, &zone_statements()).await?))
-}
-
-/// The same, and all ranges with those who vote on them.
-async fn zones_and_ranges(cx: &Context, shell: &Shell) -> Result<(Zones, Vec<Range>)> {
-    let mut statements = zone_statements();
-    statements.push(range_statement());
-    let mut answers = shell.all(cx, &statements).await?;
-    let ranges = answers.pop().unwrap_or_default();
-    Ok((read_zones(&answers), read_ranges(&ranges)))
 }
 
 /// The constraints within a zone as `SHOW ZONE CONFIGURATION` prints it.

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use super::admit::admit;
 use super::container::{container, own_labels};
-use super::observe::{Member, Observed, observe};
+use super::observe::{Member, Observed, SERVES, observe};
 use super::plan::{Plan, Step, plan};
 use super::spec::Spec;
 use super::wait::{ask_others, until_count, until_member, until_whole};
@@ -21,8 +21,6 @@ use crate::{lock, ready};
 
 /// Seconds that a node gets to drain and end by itself; the vendor's operator gives as many.
 pub(super) const STOP: i32 = 300;
-/// What a node says when it serves, in lower case.
-const SERVES: &str = "node starting at";
 /// What a new node says when it waits for its cluster, in lower case.
 const WAITS: &str = "initial startup completed";
 

@@ -12,7 +12,10 @@ use crate::cockroachdb::topology::{self, View};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
-use crate::labels;
+use crate::{labels, ready};
+
+/// What a node says when it serves, in lower case.
+pub(super) const SERVES: &str = "node starting at";
 
 /// A region as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -190,13 +193,18 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
     .await
 }
 
-/// Asks the running nodes for their cluster until one answers well: one that is cut off cannot speak for the others.
+/// Asks the running nodes for their cluster until one answers well: one that is cut off cannot speak for the others. Once
+/// one waits for `init`, only those are asked that have said that they serve: a command in a container takes far longer
+/// than a look into its log.
 pub(in super::super) async fn ask(
     cx: &Context,
     nodes: impl Iterator<Item = &Node>,
 ) -> Result<(View, Option<Shell>)> {
     let mut best = (View::Absent, None);
     for node in nodes.filter(|node| node.state.running) {
+        if matches!(best.0, View::Uninitialized) && !ready::has_said(cx, SERVES, node).await {
+            continue;
+        }
         let shell = Shell::of(node);
         let view = match shell.view(cx).await {
             Ok(view) => view,
@@ -205,9 +213,7 @@ pub(in super::super) async fn ask(
         };
         match view {
             View::Live(_) => return Ok((view, Some(shell))),
-            View::Uninitialized if !matches!(best.0, View::Uninitialized) => {
-                best = (view, Some(shell));
-            }
+            View::Uninitialized => best = (view, Some(shell)),
             View::Silent(_) if matches!(best.0, View::Absent) => best = (view, Some(shell)),
             _ => {}
         }
