@@ -86,6 +86,9 @@ pub const ATLAS_COCKROACHDB_REGION: &str = "k3d.x.atlas.cockroachdb.region";
 /// On the same: the node's number within its region, from 1.
 pub const ATLAS_COCKROACHDB_NODE: &str = "k3d.x.atlas.cockroachdb.node";
 
+/// On the containers: that the node's store was made with it, and was not there before.
+pub const ATLAS_COCKROACHDB_NEW_STORE: &str = "k3d.x.atlas.cockroachdb.new-store";
+
 /// On the containers: the network that the node was made for; it may be on others as well.
 pub const ATLAS_COCKROACHDB_NETWORK: &str = "k3d.x.atlas.cockroachdb.network";
 

@@ -7,19 +7,21 @@ use crate::docker::{Node, PortKey, Published};
 use crate::error::{Problem, Result};
 use crate::path::FieldPath;
 
-/// What is wrong with ports that are to be published on 127.0.0.1, each with the attribute that asks for it.
+/// What is wrong with ports that are to be published on 127.0.0.1, each with the attribute that asks for it. `own` tells
+/// whether a container may have such a port already.
 ///
 /// # Errors
 /// What Docker says.
 pub(crate) async fn problems(
     cx: &Context,
     wanted: impl IntoIterator<Item = (FieldPath, u16)>,
-    own: impl Fn(&Node) -> bool,
+    own: impl Fn(&Node, u16) -> bool,
 ) -> Result<Vec<Problem>> {
     let running = cx.docker.running_containers().await?;
     let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let problem = |(path, port): (FieldPath, u16)| {
-        let holder = holder(cx, &running, &own, here, &PortKey::tcp(port))?;
+        let own = |node: &Node| own(node, port);
+        let holder = holder(cx, &running, own, here, &PortKey::tcp(port))?;
         Some(Problem::new(
             path,
             format!("port {port} of {here} is taken by {holder}."),

@@ -1,7 +1,6 @@
 //! When a container is ready: it says so in its log.
 
 use crate::context::Context;
-use crate::docker::Node;
 use crate::error::{Error, Result};
 
 /// How often a container may end and be started again by Docker before that counts as failure.
@@ -44,11 +43,7 @@ async fn follow(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
             let text = text.to_lowercase();
             lines.iter().any(|line| text.contains(line))
         };
-        if cx
-            .docker
-            .follow_log(name, node.started_second(), seen)
-            .await?
-        {
+        if cx.docker.follow_log(name, node.log_second(), seen).await? {
             return Ok(());
         }
         // Its log ended because it did. Docker starts it again, after a pause that grows.
@@ -67,16 +62,6 @@ async fn follow(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
         format!("ended with exit code {code} instead of becoming ready"),
     )
     .await)
-}
-
-/// Whether a container's log has such a line since its present start. One that cannot be read has none.
-pub(crate) async fn has_said(cx: &Context, line: &str, node: &Node) -> bool {
-    let seen = |text: &str| text.to_lowercase().contains(line);
-    let looked = cx
-        .docker
-        .has_logged(&node.name, node.started_second(), seen)
-        .await;
-    looked.unwrap_or_default()
 }
 
 /// Refuses to wait on for a container that was ready, and has ended for good since, or again and again.

@@ -43,8 +43,32 @@ fn a_cluster_is_initialised_once() {
         waiting.1
     );
     assert_eq!(cluster.nodes[1].http("/health"), (200, "{}".to_owned()));
-    let status = cluster.command(1, &["node", "status"]);
-    assert!(!status.status.success());
+    // By SQL, a node takes a client's connection and lets it wait.
+    let command = |timeout: &str, args: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_cockroach-double"));
+        command.args(args).args(["--insecure", "--host"]);
+        command.arg(cluster.nodes[1].address());
+        command.env("COCKROACH_CONNECT_TIMEOUT", timeout);
+        command.stdout(std::process::Stdio::piped());
+        command
+    };
+    let status = command("1", &["node", "status"]).output().unwrap();
+    assert!(
+        said(&status).contains("ERROR: cannot dial server"),
+        "{}",
+        said(&status)
+    );
+    let unsure = cluster.command(1, &["node", "drain", "1"]);
+    assert!(
+        said(&unsure).contains("node waiting for init"),
+        "{}",
+        said(&unsure)
+    );
+    let early = [
+        vec!["node", "status", "--format=csv"],
+        vec!["sql", "-e", "SELECT 1 AS one"],
+    ]
+    .map(|args| command("0", &args).spawn().unwrap());
 
     let first = cluster.command(1, &["init"]);
     assert_eq!(
@@ -60,6 +84,10 @@ fn a_cluster_is_initialised_once() {
             said(&again)
         );
         assert_eq!(again.status.code(), Some(1));
+    }
+    for (client, told) in early.into_iter().zip(["id,address", "one\n1\n"]) {
+        let output = client.wait_with_output().unwrap();
+        assert!(said(&output).contains(told), "{}", said(&output));
     }
 
     let status = said(&cluster.command(2, &["node", "status", "--format=csv"]));
@@ -127,6 +155,16 @@ fn flags_are_the_published_ones() {
             &["node", "decommission", "--insecure"],
             1,
             "no node ID specified",
+        ),
+        (
+            &["node", "status", "--insecure", "--cluster-name=x"],
+            4,
+            "unknown flag: --cluster-name",
+        ),
+        (
+            &["node", "drain", "1", "--insecure", "--timeout=5s"],
+            4,
+            "unknown flag: --timeout",
         ),
         (
             &["init", "--insecure", "--host=127.0.0.1:1"],

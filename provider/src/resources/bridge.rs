@@ -191,7 +191,8 @@ impl Resource<Configured> for Bridge {
             },
             None => pending = true,
         }
-        pending |= !creating && state.get("clusters") != request.prior.get("clusters");
+        // An update of whatever kind may find nodes that joined meanwhile.
+        pending |= !creating && state != request.prior;
         if pending {
             state.set("members", Value::Unknown);
         }

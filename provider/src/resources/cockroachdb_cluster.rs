@@ -205,8 +205,9 @@ impl Resource<Configured> for Cluster {
         config: &Value,
     ) -> Outcome {
         match apply(operation, &planned, config, &Value::Null, "create").await {
-            // Without a region there is nobody who could be asked to make one.
-            Err(error @ Error::NotFound { .. }) => SUBJECT.refused(&error),
+            // It has nothing that its regions have not, and is made again as if for the first time. Remembered, it would
+            // be destroyed first, with all its regions.
+            Err(error) => SUBJECT.refused(&error),
             done => SUBJECT.created(planned, Presence::Absent, done),
         }
     }

@@ -194,8 +194,9 @@ fn or_of_network(told: Vec<String>, network: &DockerNetwork) -> Vec<String> {
 
 async fn cluster(cx: &Context, bridge: &str, name: &str) -> Result<Option<ClusterView>> {
     let found = k3d::nodes(cx, name).await?;
-    let server = found.iter().find(|(role, _)| *role == Role::Server);
-    let Some((_, server)) = server else {
+    let servers = || found.iter().filter(|(role, _)| *role == Role::Server);
+    let running = servers().find(|(_, node)| node.state.running);
+    let Some((_, server)) = running.or_else(|| servers().next()) else {
         return Ok(None);
     };
     let args = k3d::NodeArgs::parse(&server.cmd);
@@ -274,13 +275,17 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
         }
         Ok(Err(error)) => return Err(error),
     };
-    Ok(understand(&all, bridge))
+    Ok(understand(&all, bridge).unwrap_or_else(|| {
+        tracing::warn!("the Kubernetes API of {server} answered what is no list");
+        Kubernetes::default()
+    }))
 }
 
 /// What a list of nodes, and of Services and ConfigMaps in `kube-system`, tells a bridge.
-fn understand(list: &str, bridge: &str) -> Kubernetes {
-    let list: Value = serde_json::from_str(list).unwrap_or_default();
-    let items = || list["items"].as_array().into_iter().flatten();
+fn understand(list: &str, bridge: &str) -> Option<Kubernetes> {
+    let list: Value = serde_json::from_str(list).ok()?;
+    let items = list["items"].as_array()?;
+    let items = || items.iter();
     let named = |kind: &str, name: &str| {
         items().find(|item| item["kind"] == kind && item["metadata"]["name"] == name)
     };
@@ -298,13 +303,13 @@ fn understand(list: &str, bridge: &str) -> Kubernetes {
     let by_others = told()
         .filter(|(key, _)| key.starts_with(DNS_KEY) && **key != own)
         .filter_map(|(_, blocks)| blocks.as_str());
-    Kubernetes {
+    Some(Kubernetes {
         answers: true,
         other_zones: by_others.flat_map(script::zones_of).collect(),
         pods: pods.collect(),
         dns: dns.map(str::to_owned),
         stub_zones: custom.and_then(|data| data.get(&own)?.as_str().map(str::to_owned)),
-    }
+    })
 }
 
 /// Whether a failure is the node's state of the moment: a command in it failed, it does not run, or it
@@ -388,7 +393,7 @@ mod tests {
             {"kind": "ConfigMap", "metadata": {"name": "coredns-custom"}, "data": {
                 "atlas-world.server": "eu:53 {\n}\n", "atlas-other.server": "ap:53 {\n}\n", "mine.server": "x:53 {\n}\n"}}
         ]}"#;
-        let told = understand(list, "world");
+        let told = understand(list, "world").unwrap();
         let pods = BTreeMap::from([("n0".to_owned(), "10.44.0.0/24".parse().unwrap())]);
         assert_eq!(told.pods, pods);
         assert_eq!(told.dns.as_deref(), Some("10.45.0.10"));
@@ -398,7 +403,12 @@ mod tests {
 
     #[test]
     fn a_cluster_without_dns_of_its_own_has_no_names() {
-        let told = understand(r#"{"items": []}"#, "world");
+        let told = understand(r#"{"items": []}"#, "world").unwrap();
         assert!(told.answers && told.dns.is_none() && told.stub_zones.is_none());
+    }
+
+    #[test]
+    fn a_list_that_is_cut_off_tells_nothing() {
+        assert!(understand(r#"{"items": [{"kind": "No"#, "world").is_none());
     }
 }

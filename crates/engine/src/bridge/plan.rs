@@ -122,12 +122,14 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     let addresses = addresses(&spec, observed, &members)?;
     // While a member does not answer, its nodes' pods are not known: what leads there already stays.
     let blind = members.values().any(|view| view.server.is_none());
+    let mut attached = BTreeSet::new();
     for (name, view) in &members {
         for node in &view.nodes {
             let Some(&address) = addresses.get(&node.name) else {
                 continue;
             };
             if !node.attached || node.address != Some(address) || observed.network.is_none() {
+                attached.insert(&node.name);
                 plan.steps.push(Step::Attach {
                     node: node.name.clone(),
                     address,
@@ -142,7 +144,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
             let set = (blind && knows_members)
                 || (node.script.as_ref() == Some(&script)
                     && (!node.running || routes.are_set(&node.table)));
-            if !set || !node.attached {
+            // Its routes go with the interface that it had there.
+            if !set || !node.attached || attached.contains(&node.name) {
                 plan.steps.push(Step::Route {
                     node: node.name.clone(),
                     running: node.running,

@@ -19,7 +19,8 @@ use x509_parser::prelude::{FromDer as _, GeneralName, ParsedExtension, X509Certi
 
 use crate::error::{Error, Result};
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// A day.
+pub(super) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Days that an authority is valid, ten years.
 const AUTHORITY_DAYS: u32 = 3660;
 /// Days that root's client certificate is valid.
@@ -282,18 +283,6 @@ impl Authority {
             key: key.serialize_pem(),
         })
     }
-}
-
-/// Root's client certificate, as nodes hold it for their own command line.
-pub(super) fn root(folder: &Path) -> Result<Pair> {
-    let file = |name: &str| {
-        let path = folder.join(name);
-        read(&path)?.ok_or_else(|| unreadable(&path, "it is missing"))
-    };
-    Ok(Pair {
-        certificate: file("client.root.crt")?,
-        key: file("client.root.key")?,
-    })
 }
 
 /// Removes what [`Authority::ensure`] made, and the folder where nothing else is in it.

@@ -14,6 +14,8 @@ use crate::labels;
 
 /// How long a node may take to tell its status. One without a quorum may never.
 const STATUS_TIMEOUT: &str = "--timeout=10s";
+/// Seconds that its command line waits for a node that takes its connection and is not ready for it, by its environment.
+const CONNECTS: &str = "COCKROACH_CONNECT_TIMEOUT=5";
 /// How long the whole command may take: Docker can lose the end of one.
 const STATUS_LIMIT: Duration = Duration::from_secs(30);
 
@@ -74,7 +76,8 @@ impl Shell {
         } else {
             "--insecure".to_owned()
         });
-        if words.first() != Some(&"sql") {
+        // Those that ask by SQL take no name to verify.
+        if !matches!(words, ["sql", ..] | ["node", "status", ..]) {
             command.push(format!("--cluster-name={}", self.cluster));
         }
         command
@@ -83,7 +86,9 @@ impl Shell {
     async fn run(&self, cx: &Context, words: &[&str]) -> Result<Output> {
         let command = self.command(words);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
-        cx.docker.exec_output(&self.container, &command).await
+        cx.docker
+            .exec_with(&self.container, &command, &[CONNECTS], None)
+            .await
     }
 
     /// Makes one cluster of all nodes that wait for it; one that is made already is as good.
@@ -95,7 +100,7 @@ impl Shell {
         Err(refused("initialize cluster", &self.cluster, &output))
     }
 
-    /// Tells all nodes, or that there are none yet.
+    /// Tells all nodes, or why there is no answer.
     pub(super) async fn view(&self, cx: &Context) -> Result<View> {
         let words = ["node", "status", "--all", "--format=csv", STATUS_TIMEOUT];
         let Ok(output) = tokio::time::timeout(STATUS_LIMIT, self.run(cx, &words)).await else {
@@ -105,11 +110,6 @@ impl Shell {
         let output = output?;
         if output.code == 0 {
             return topology::parse(&table(&output.stdout)?).map(View::Live);
-        }
-        // The gRPC server and the node word it differently.
-        let waiting = ["waiting for init", "waiting for cluster initialization"];
-        if waiting.iter().any(|words| output.stderr.contains(words)) {
-            return Ok(View::Uninitialized);
         }
         let (message, _, _) = complaint(&output);
         Ok(View::Silent(message))
@@ -211,7 +211,7 @@ impl Shell {
             .collect();
         let output = cx
             .docker
-            .exec_with_input(&self.container, &command, &text)
+            .exec_with(&self.container, &command, &[CONNECTS], Some(&text))
             .await?;
         answers(output, statements)
     }
@@ -293,13 +293,24 @@ fn complaint(output: &Output) -> (String, String, String) {
     )
 }
 
-/// What a cluster without a quorum says in place of an answer; `None` where it refused for a reason of its own.
+/// What a cluster without a quorum says in place of an answer; `None` where it refused for a reason of its own, which may
+/// have no code either.
 pub(super) fn silence(error: &Error) -> Option<&str> {
+    const NO_ANSWER: [&str; 5] = [
+        "cannot dial server",
+        "server closed the connection",
+        "connection lost",
+        "operation timed out",
+        ENDED,
+    ];
     match error {
-        // A range that is unavailable, or a connection that did not come about.
-        Error::Cockroach { code, message, .. } if code == "58C00" || code.is_empty() => {
+        Error::Cockroach { code, message, .. } if matches!(code.as_str(), "58C00" | "58C01") => {
             Some(message)
         }
+        Error::Cockroach { code, message, .. } if code.is_empty() => NO_ANSWER
+            .iter()
+            .any(|words| message.starts_with(words))
+            .then_some(message),
         _ => None,
     }
 }
@@ -314,13 +325,16 @@ fn without_statement(mut output: Output) -> Output {
     output
 }
 
+/// How it is told that a command said nothing: it was killed, for instance with its container.
+const ENDED: &str = "nothing, and exit code";
+
 fn refused(operation: &'static str, object: &str, output: &Output) -> Error {
     let (message, code, hint) = complaint(output);
     Error::Cockroach {
         operation,
         object: object.to_owned(),
         message: if message.is_empty() {
-            format!("nothing, and exit code {}", output.code)
+            format!("{ENDED} {}", output.code)
         } else if code.is_empty() {
             message
         } else {
@@ -409,8 +423,11 @@ mod tests {
         let lost = said("ERROR: replica unavailable: lost quorum\nSQLSTATE: 58C00\n");
         assert!(silence(&lost).is_some_and(|message| message.contains("lost quorum")));
         assert!(silence(&said("ERROR: cannot dial server.\n")).is_some());
-        let refusal = said("ERROR: unknown cluster setting\nSQLSTATE: 42704\n");
-        assert_eq!(silence(&refusal), None);
+        assert!(silence(&said("")).is_some(), "it was killed");
+        // Not every refusal has a code.
+        for refusal in ["unknown setting\nSQLSTATE: 42704", "unknown setting: \"x\""] {
+            assert_eq!(silence(&said(&format!("ERROR: {refusal}\n"))), None);
+        }
     }
 
     #[test]

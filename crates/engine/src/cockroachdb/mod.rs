@@ -11,6 +11,7 @@ pub mod database;
 pub mod names;
 pub mod quorum;
 pub mod region;
+mod stage;
 pub mod topology;
 
 use crate::context::Context;

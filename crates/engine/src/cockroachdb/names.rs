@@ -12,6 +12,9 @@ pub(crate) const CERTIFICATES: &str = "/cockroach/cockroach-certs";
 /// Where a node's store is, in its container.
 pub(crate) const STORE: &str = "/cockroach/cockroach-data";
 
+/// How long a host name may be, as a label of DNS.
+pub(crate) const LONGEST: usize = 63;
+
 /// A node's container, and its volume.
 pub fn node(cluster: &str, region: &str, number: u32) -> String {
     format!("atlas-cockroachdb-{cluster}-{region}-{number}")

@@ -173,6 +173,7 @@ mod tests {
             id: index as u64 + 1,
             address: String::new(),
             build: String::new(),
+            updated_at: String::new(),
             locality: vec![
                 ("region".into(), (*region).into()),
                 ("zone".into(), (*zone).into()),

@@ -56,6 +56,9 @@ pub struct NodeStatus {
     pub address: String,
     /// Its version.
     pub build: String,
+    /// When it reported last, in the words of the cluster. What it knows of ranges is as old as that.
+    #[serde(skip)]
+    pub updated_at: String,
     /// Its tiers, in order.
     pub locality: Vec<(String, String)>,
     /// Whether its process is up.
@@ -117,6 +120,14 @@ impl Topology {
             .max_by_key(|node| node.id)
     }
 
+    /// Whether every member has reported since `before` was told.
+    pub fn is_newer(&self, before: &Self) -> bool {
+        self.members().all(|node| {
+            let known = before.nodes.iter().find(|known| known.id == node.id);
+            known.is_none_or(|known| known.updated_at != node.updated_at)
+        })
+    }
+
     /// Ranges with fewer replicas than they should have.
     pub fn underreplicated(&self) -> u64 {
         self.members().map(|node| node.ranges_underreplicated).sum()
@@ -154,11 +165,14 @@ fn node(row: &BTreeMap<String, String>) -> Result<NodeStatus> {
         })
     };
     let is = |column: &str| text(column).map(|cell| cell == "true");
+    // What is not gossiped any more of a node that left.
+    let word = |column: &str| text(column).map(|cell| if cell == "NULL" { "" } else { cell });
     Ok(NodeStatus {
         id: number("id")?,
-        address: text("address")?.clone(),
-        build: text("build")?.clone(),
-        locality: locality(text("locality")?),
+        address: word("address")?.to_owned(),
+        build: word("build")?.to_owned(),
+        updated_at: row.get("updated_at").cloned().unwrap_or_default(),
+        locality: locality(word("locality")?),
         is_live: is("is_live")?,
         is_available: is("is_available")?,
         ranges_unavailable: number("ranges_unavailable")?,
@@ -239,5 +253,30 @@ mod tests {
         let mut odd = row(&[]);
         odd.remove("is_live");
         assert!(parse(&[odd]).unwrap_err().to_string().contains("is_live"));
+    }
+
+    #[test]
+    fn what_was_reported_before_does_not_count_as_news() {
+        let told = |times: [&str; 2]| {
+            let row = |(id, time): (&str, &str)| row(&[("id", id), ("updated_at", time)]);
+            parse(
+                &["1", "2"]
+                    .into_iter()
+                    .zip(times)
+                    .map(row)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap()
+        };
+        let before = told(["a", "b"]);
+        assert!(!told(["c", "b"]).is_newer(&before));
+        assert!(told(["c", "d"]).is_newer(&before));
+    }
+
+    #[test]
+    fn what_is_not_gossiped_any_more_is_not_known() {
+        let rows = [row(&[("address", "NULL"), ("locality", "NULL")])];
+        let node = &parse(&rows).unwrap().nodes[0];
+        assert_eq!((node.address.as_str(), node.locality.len()), ("", 0));
     }
 }

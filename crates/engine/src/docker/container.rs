@@ -126,6 +126,8 @@ pub struct State {
     pub restarts: i64,
     /// Start of the present run, RFC 3339.
     pub started_at: String,
+    /// End of the run before it, RFC 3339; a year before 1970 where there was none.
+    pub finished_at: String,
 }
 
 /// A container as Docker has it.
@@ -435,6 +437,12 @@ impl Node {
         unix_second(&self.state.started_at).unwrap_or(0)
     }
 
+    /// The second from which on the log is of the present run, in Unix time: the end of the run before it. The start of the
+    /// present one would not do, as a busy daemon notes it when the process has logged for a while.
+    pub fn log_second(&self) -> i32 {
+        unix_second(&self.state.finished_at).unwrap_or(0)
+    }
+
     fn from_inspect(found: ContainerInspectResponse) -> Self {
         let config = found.config.unwrap_or_default();
         let host = found.host_config.unwrap_or_default();
@@ -499,6 +507,7 @@ impl Node {
                 exit_code: state.exit_code.unwrap_or(0),
                 restarts: found.restart_count.unwrap_or(0),
                 started_at: state.started_at.unwrap_or_default(),
+                finished_at: state.finished_at.unwrap_or_default(),
             },
             networks,
             static_addresses,
@@ -539,5 +548,24 @@ mod tests {
         for (text, expected) in table {
             assert_eq!(unix_second(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn the_log_of_a_run_begins_where_the_run_before_it_ended() {
+        let run = |finished_at: &str| {
+            let state = State {
+                // Noted after the process has logged.
+                started_at: "2024-02-29T12:00:01.01Z".to_owned(),
+                finished_at: finished_at.to_owned(),
+                ..State::default()
+            };
+            let node = Node {
+                state,
+                ..Node::default()
+            };
+            node.log_second()
+        };
+        assert_eq!(run("0001-01-01T00:00:00Z"), 0);
+        assert_eq!(run("2024-02-29T12:00:00.5Z"), 1_709_208_000);
     }
 }

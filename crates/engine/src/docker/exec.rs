@@ -43,21 +43,25 @@ struct Running {
 impl Docker {
     /// Runs a command to its end, whatever its exit code.
     pub async fn exec_output(&self, container: &str, command: &[&str]) -> Result<Output> {
-        let running = self.start_command(container, command, false).await?;
-        self.finish_command(container, running).await
+        self.exec_with(container, command, &[], None).await
     }
 
-    /// The same with this as its standard input.
-    pub async fn exec_with_input(
+    /// The same with these variables (`NAME=value`) beside the container's own, and with a standard input.
+    pub async fn exec_with(
         &self,
         container: &str,
         command: &[&str],
-        text: &str,
+        env: &[&str],
+        input: Option<&str>,
     ) -> Result<Output> {
-        let mut running = self.start_command(container, command, true).await?;
-        // A command that ended early says why in its output.
-        let _ = running.input.write_all(text.as_bytes()).await;
-        let _ = running.input.shutdown().await;
+        let mut running = self
+            .start_command(container, command, env, input.is_some())
+            .await?;
+        if let Some(text) = input {
+            // A command that ended early says why in its output.
+            let _ = running.input.write_all(text.as_bytes()).await;
+            let _ = running.input.shutdown().await;
+        }
         self.finish_command(container, running).await
     }
 
@@ -72,7 +76,7 @@ impl Docker {
         command: &[&str],
     ) -> Result<()> {
         let fail = |error| self.failed("import images into", container, error);
-        let mut running = self.start_command(container, command, true).await?;
+        let mut running = self.start_command(container, command, &[], true).await?;
         let mut input = std::mem::replace(&mut running.input, Box::pin(tokio::io::sink()));
         let names: Vec<&str> = images.iter().map(String::as_str).collect();
         let feed = async {
@@ -106,19 +110,17 @@ impl Docker {
         &self,
         container: &str,
         command: &[&str],
+        env: &[&str],
         has_input: bool,
     ) -> Result<Running> {
+        let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
         let fail = |error| self.failed("run a command in", container, error);
         let options = CreateExecOptions {
             attach_stdin: Some(has_input),
             attach_stdout: Some(true),
             attach_stderr: Some(true),
-            cmd: Some(
-                command
-                    .iter()
-                    .map(|&word| word.to_owned())
-                    .collect::<Vec<String>>(),
-            ),
+            cmd: Some(owned(command)),
+            env: Some(owned(env)),
             ..Default::default()
         };
         let exec = self

@@ -57,12 +57,13 @@ impl Docker {
         Ok(None)
     }
 
-    /// Whether a line that a container has logged from `since` (Unix seconds) until now is what is looked for.
-    pub async fn has_logged(
+    /// Reads what a container has logged from `since` (Unix seconds) until now, as far as the line of which `seen` is
+    /// true. `false` where there is none.
+    pub async fn look_through_log(
         &self,
         container: &str,
         since: i32,
-        seen: impl Fn(&str) -> bool,
+        mut seen: impl FnMut(&str) -> bool + Send,
     ) -> Result<bool> {
         let options = both_outputs().since(since).build();
         let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));

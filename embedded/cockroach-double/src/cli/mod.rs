@@ -220,14 +220,37 @@ impl Line {
     ) -> Result<Response, CliError> {
         match self.pool.call(&self.address, &request, patience).await {
             Ok(Response::Refused(words)) => Err(CliError::new(words)),
-            Ok(Response::NotInitialized) => {
-                Err(CliError::new("node is waiting for cluster initialization")
-                    .hint("run `cockroach init` once"))
-            }
+            Ok(Response::NotInitialized) => Err(CliError::new(
+                "connection lost.\n\nrpc error: code = Unavailable desc = node waiting for init; the request is not available",
+            )),
             Ok(response) => Ok(response),
-            Err(error) => Err(CliError::new(format!(
-                "cannot dial server.\nIs the server running?\nIf the server is running, check --host client-side and --advertise server-side.\n\n{error}"
-            ))),
+            Err(error) => Err(cannot_dial(error)),
         }
     }
+}
+
+/// The words of a client that got no connection.
+fn cannot_dial(words: impl std::fmt::Display) -> CliError {
+    CliError::new(format!(
+        "cannot dial server.\nIs the server running?\nIf the server is running, check --host client-side and --advertise server-side.\n\n{words}"
+    ))
+}
+
+/// Seconds that a client of SQL waits for its connection where `COCKROACH_CONNECT_TIMEOUT` does not say.
+const CONNECT_TIMEOUT: u64 = 15;
+
+/// Waits for what makes a connection as long as clients of SQL do; 0 seconds are for ever.
+async fn within_connect_timeout<T>(connecting: impl Future<Output = T>) -> Result<T, CliError> {
+    let seconds = match std::env::var("COCKROACH_CONNECT_TIMEOUT") {
+        Ok(text) => text
+            .parse()
+            .map_err(|_| CliError::new(format!("invalid connect_timeout: {text:?}")))?,
+        Err(_) => CONNECT_TIMEOUT,
+    };
+    if seconds == 0 {
+        return Ok(connecting.await);
+    }
+    tokio::time::timeout(Duration::from_secs(seconds), connecting)
+        .await
+        .map_err(|_| cannot_dial("timeout: context deadline exceeded"))
 }

@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::flags::Flags;
 use super::table::Format;
-use super::{Line, show};
+use super::{Line, show, within_connect_timeout};
 use crate::catalog::Membership;
 use crate::error::CliError;
 use crate::rpc::{Request, Response, StatusRow};
@@ -110,9 +110,21 @@ async fn rows(line: &Line, patience: Duration) -> Result<Vec<StatusRow>, CliErro
     }
 }
 
+/// The same as a client of SQL, which a node lets wait before its `init`.
+async fn rows_when_ready(line: &Line, patience: Duration) -> Result<Vec<StatusRow>, CliError> {
+    loop {
+        match rows(line, patience).await {
+            Err(error) if error.message.contains("node waiting for init") => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            other => return other,
+        }
+    }
+}
+
 async fn status(line: &Line, flags: &Flags, format: Format, ids: &[u64]) -> Result<i32, CliError> {
     let patience = flags.duration("timeout")?.unwrap_or(PATIENCE);
-    let all = rows(line, patience).await?;
+    let all = within_connect_timeout(rows_when_ready(line, patience)).await??;
     for id in ids {
         if !all.iter().any(|row| row.id == *id) {
             return Err(CliError::new(format!("node {id} doesn't exist")));

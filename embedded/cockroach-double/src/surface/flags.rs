@@ -43,6 +43,13 @@ const CLIENT: &[&str] = &[
     "node recommission",
     "sql",
 ];
+/// Those that do not ask by SQL.
+const RPC: &[&str] = &[
+    "init",
+    "node drain",
+    "node decommission",
+    "node recommission",
+];
 const NODE: &[&str] = &[
     "node status",
     "node drain",
@@ -206,14 +213,14 @@ pub(crate) const FLAGS: &[Flag] = &[
     ),
     flag(CLIENT, "insecure", false, "cockroach-node", "no TLS"),
     flag(
-        CLIENT,
+        RPC,
         "cluster-name",
         true,
         "cockroach-init",
         "verified by the node",
     ),
     flag(
-        CLIENT,
+        RPC,
         "disable-cluster-name-verification",
         false,
         "cockroach-init",
@@ -227,7 +234,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         "tsv, csv, table, records",
     ),
     flag(
-        NODE,
+        &["node status"],
         "timeout",
         true,
         "cockroach-node",

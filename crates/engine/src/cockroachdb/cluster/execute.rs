@@ -1,16 +1,21 @@
 //! Initializes, changes and removes a cluster.
 
+use std::time::Duration;
+
 use super::observe::{Observed, SYSTEM, observe, tables, zones};
 use super::plan::{Plan, Step, constraints, is_spread_otherwise, is_whole, plan};
 use super::spec::{LICENSE, Spec};
 use crate::cockroachdb::command::{Shell, Statement, silence};
+use crate::cockroachdb::stage::{SERVES, Stage, WAITS, stage};
 use crate::cockroachdb::topology::{Membership, Topology, View};
 use crate::cockroachdb::{certificates, names, region, turn};
 use crate::context::Context;
 use crate::error::{Error, Result, refuse};
-use crate::labels;
 use crate::pace::Pace;
+use crate::{labels, ready};
 
+/// How long a node may take to say that it waits for `init`; one whose store is part of a cluster says it never.
+const SAYS: Duration = Duration::from_secs(30);
 /// Seconds that a node gets to end when all data goes with it.
 const STOP: i32 = 5;
 
@@ -83,8 +88,10 @@ async fn init(cx: &Context, spec: &Spec) -> Result<()> {
         });
     }
     for node in &nodes {
-        let shell = Shell::of(node);
-        if !matches!(shell.view(cx).await?, View::Uninitialized) {
+        // One that is just starting says what it is in a moment.
+        let says = ready::wait_for_any(cx, &[SERVES, WAITS], &node.name);
+        let _ = tokio::time::timeout(SAYS, says).await;
+        if stage(cx, node).await != Stage::Waits {
             // It serves, or it waits for others: either way it took part in a cluster.
             return Ok(());
         }

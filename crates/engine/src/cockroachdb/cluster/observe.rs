@@ -179,24 +179,31 @@ async fn tell(cx: &Context, shell: &Shell, settings: &[&String]) -> Result<Told>
         object: name,
         text: format!("SHOW CLUSTER SETTING {name}"),
     }));
-    let mut rows = Vec::new();
+    let (mut rows, mut unknown) = (Vec::new(), BTreeSet::new());
     while rows.len() < statements.len() {
         let answers = shell.until_failure(cx, &statements[rows.len()..]).await?;
         rows.extend(answers.rows);
         match answers.failure {
             None => break,
             // A setting that it does not know has no value; to set it tells more.
-            Some(Error::Cockroach { .. }) if rows.len() >= before => rows.push(Vec::new()),
+            Some(error @ Error::Cockroach { .. })
+                if rows.len() >= before && silence(&error).is_none() =>
+            {
+                unknown.insert(rows.len());
+                rows.push(Vec::new());
+            }
             Some(error) => return Err(error),
         }
     }
-    let values = names.into_iter().zip(rows.iter().skip(before));
-    let cell = |rows: &Vec<Row>| rows.first().and_then(|row| row.values().next()).cloned();
+    let settings = (before..).zip(names);
+    let settings = settings.filter(|(index, _)| !unknown.contains(index));
+    // A table whose only cell is empty looks like one without rows.
+    let cell = |index: usize| rows.get(index)?.first()?.values().next().cloned();
     Ok(Told {
         zones: read_zones(&rows),
         ranges: read_ranges(rows.get(before - 1).map_or(&[], Vec::as_slice)),
-        settings: values
-            .filter_map(|(name, rows)| Some((name.clone(), cell(rows)?)))
+        settings: settings
+            .map(|(index, name)| (name.clone(), cell(index).unwrap_or_default()))
             .collect(),
     })
 }

@@ -172,7 +172,14 @@ fn squeezed(text: &str) -> String {
         .chars()
         .filter(|c| !c.is_whitespace() && *c != '"')
         .collect();
-    if text == "[]" { String::new() } else { text }
+    if text == "[]" {
+        return String::new();
+    }
+    // Regions come in any order.
+    let shares = text.trim_start_matches('{').trim_end_matches('}');
+    let mut shares: Vec<&str> = shares.split(',').collect();
+    shares.sort_unstable();
+    shares.join(",")
 }
 
 /// Whether a setting's value is this: it tells `true` as `t`, and durations, numbers and sizes in its own form.
@@ -216,6 +223,7 @@ mod tests {
             id: id as u64 + 1,
             address: format!("n{id}:26257"),
             build: "v1".into(),
+            updated_at: String::new(),
             locality: vec![("region".into(), (*region).into())],
             is_live: true,
             is_available: true,
@@ -324,5 +332,20 @@ mod tests {
         let plan = plan(&wanted, &observed());
         assert_eq!(plan.steps, [Step::SetLicense]);
         assert!(!format!("{plan:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn regions_come_in_any_order() {
+        let zones: BTreeMap<_, _> = SYSTEM
+            .map(|target| (target, "{+region=dc2: 1, +region=dc10: 2}".to_owned()))
+            .into();
+        assert!(!is_spread_otherwise(
+            "{+region=dc10: 2, +region=dc2: 1}",
+            &zones
+        ));
+        assert!(is_spread_otherwise(
+            "{+region=dc10: 1, +region=dc2: 2}",
+            &zones
+        ));
     }
 }

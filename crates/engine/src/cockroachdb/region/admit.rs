@@ -10,7 +10,6 @@ use crate::cockroachdb::names;
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Problem, Result, refuse};
-use crate::labels;
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::ports;
@@ -37,9 +36,13 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
             strangers(cx, spec, &observed, number).await?;
         }
         problems.extend(place::problems(cx, &spec.network, addresses(spec)).await?);
-        let own = |node: &Node| {
-            node.label(labels::ATLAS_COCKROACHDB) == Some(&spec.cluster)
-                && node.label(labels::ATLAS_COCKROACHDB_REGION) == Some(&spec.name)
+        // The node that keeps it. One that passes it on to another would have to give it up first.
+        let own = |holder: &Node, port: u16| {
+            (1..=spec.nodes).any(|number| {
+                let node = spec.node(number);
+                let keeps = [node.sql_port, node.http_port].contains(&Some(port));
+                keeps && holder.name == names::node(&spec.cluster, &spec.name, number)
+            })
         };
         problems.extend(ports::problems(cx, wanted_ports(spec), own).await?);
         refuse(problems)

@@ -6,23 +6,22 @@ use futures_util::future::try_join_all;
 
 use super::admit::admit;
 use super::container::{container, own_labels};
-use super::observe::{Member, Observed, SERVES, observe};
+use super::observe::{Member, Observed, observe};
 use super::plan::{Plan, Step, plan};
 use super::spec::Spec;
 use super::wait::{ask_others, until_count, until_member, until_whole};
-use crate::cockroachdb::certificates::{self, Authority};
+use crate::cockroachdb::certificates::{Authority, DAY};
 use crate::cockroachdb::names::{self, CERTIFICATES};
+use crate::cockroachdb::stage::{SERVES, WAITS};
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{cluster, turn};
 use crate::context::Context;
 use crate::docker::File;
 use crate::error::{Error, Result};
-use crate::{lock, ready};
+use crate::{labels, lock, ready};
 
 /// Seconds that a node gets to drain and end by itself; the vendor's operator gives as many.
 pub(super) const STOP: i32 = 300;
-/// What a new node says when it waits for its cluster, in lower case.
-const WAITS: &str = "initial startup completed";
 
 /// Brings the region to what is wanted.
 ///
@@ -124,6 +123,10 @@ impl Work<'_> {
                     } = self.spec;
                     until_count(self.cx, cluster, name, regions, *count).await?;
                 }
+                Step::ForgetMembers(ids) => {
+                    tell(step);
+                    self.forget(ids).await?;
+                }
                 Step::RemakeNode(number) => {
                     tell(step);
                     self.remake(*number).await?;
@@ -147,21 +150,24 @@ impl Work<'_> {
         let node = self.spec.node(number);
         let volume_labels = own_labels(self.spec, number);
         self.cx.docker.ensure_volume(&name, &volume_labels).await?;
-        self.cx
-            .docker
-            .create_container(&container(self.spec, &node))
-            .await?;
+        let mut made = container(self.spec, &node);
+        if !self.observed.volumes.contains(&number) {
+            let label = labels::ATLAS_COCKROACHDB_NEW_STORE.to_owned();
+            made.labels.insert(label, "true".to_owned());
+        }
+        self.cx.docker.create_container(&made).await?;
         self.furnish(number).await
     }
 
     /// Puts a new certificate, root's and the authority's into a node's container.
     async fn furnish(&self, number: u32) -> Result<()> {
-        let (Some(authority), Some(folder)) = (&self.authority, &self.spec.certificates) else {
+        let Some(authority) = &self.authority else {
             return Ok(());
         };
         let names = self.spec.host_names(&self.spec.node(number));
         let node = authority.node(&names, self.spec.certificate_days)?;
-        let root = certificates::root(folder)?;
+        // Its own, which is renewed with the node's: the folder's may be older.
+        let root = authority.client("root", DAY * self.spec.certificate_days)?;
         let file = |name: &str, text: &str, mode: u32| File {
             path: format!("{CERTIFICATES}/{name}"),
             content: text.as_bytes().to_vec(),
@@ -215,6 +221,15 @@ impl Work<'_> {
                 ready::wait(self.cx, "", &name).await
             }
             _ => ready::wait_for_any(self.cx, &[SERVES, WAITS], &name).await,
+        }
+    }
+
+    /// Members that are gone for good give up what they held.
+    async fn forget(&self, ids: &[u64]) -> Result<()> {
+        let _turn = turn(self.cx, &self.spec.cluster).await?;
+        match ask_others(self.cx, &self.spec.cluster, &[]).await? {
+            (View::Live(_), Some(shell)) => shell.decommission(self.cx, ids).await,
+            _ => Ok(()),
         }
     }
 

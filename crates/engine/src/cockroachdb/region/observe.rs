@@ -2,20 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join_all, try_join_all};
 
 use super::spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec};
 use crate::cockroachdb::certificates::Certificate;
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
+use crate::cockroachdb::stage::{Stage, stage};
 use crate::cockroachdb::topology::{self, View};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
-use crate::{labels, ready};
-
-/// What a node says when it serves, in lower case.
-pub(super) const SERVES: &str = "node starting at";
+use crate::labels;
 
 /// A region as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -193,32 +191,56 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
     .await
 }
 
-/// Asks the running nodes for their cluster until one answers well: one that is cut off cannot speak for the others. Once
-/// one waits for `init`, only those are asked that have said that they serve: a command in a container takes far longer
-/// than a look into its log.
+/// Asks these nodes for their cluster until one answers well: one that is cut off cannot speak for the others. They count
+/// as waiting for `init` only where none of them can be part of a cluster: what is in a store is not given up for a new
+/// node beside it that is in none.
 pub(in super::super) async fn ask(
     cx: &Context,
     nodes: impl Iterator<Item = &Node>,
 ) -> Result<(View, Option<Shell>)> {
-    let mut best = (View::Absent, None);
-    for node in nodes.filter(|node| node.state.running) {
-        if matches!(best.0, View::Uninitialized) && !ready::has_said(cx, SERVES, node).await {
-            continue;
-        }
-        let shell = Shell::of(node);
-        let view = match shell.view(cx).await {
-            Ok(view) => view,
-            // It ended in this moment.
-            Err(error) => View::Silent(error.to_string()),
-        };
-        match view {
-            View::Live(_) => return Ok((view, Some(shell))),
-            View::Uninitialized => best = (view, Some(shell)),
-            View::Silent(_) if matches!(best.0, View::Absent) => best = (view, Some(shell)),
-            _ => {}
+    let (running, stopped): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| node.state.running);
+    let stages = join_all(running.iter().map(|node| stage(cx, node))).await;
+    let of = |wanted: Stage| {
+        let all = running.iter().zip(&stages);
+        all.filter(move |(_, stage)| **stage == wanted)
+            .map(|(node, _)| Shell::of(node))
+    };
+    let mut silent = None;
+    for shell in of(Stage::Serves) {
+        match view(cx, &shell).await {
+            view @ View::Live(_) => return Ok((view, Some(shell))),
+            view => silent = silent.or(Some((view, Some(shell)))),
         }
     }
-    Ok(best)
+    // Each may let the question wait for as long as it waits itself.
+    let asked = of(Stage::Starts).map(|shell| async { (view(cx, &shell).await, Some(shell)) });
+    for (view, shell) in join_all(asked).await {
+        match view {
+            View::Live(_) => return Ok((view, shell)),
+            view => silent = silent.or(Some((view, shell))),
+        }
+    }
+    let waiting = of(Stage::Waits).next();
+    let has_data = stopped.iter().find(|node| node.started_second() > 0);
+    Ok(match (silent, waiting, has_data) {
+        (Some(silent), ..) => silent,
+        (None, Some(shell), Some(node)) => {
+            let reason = format!(
+                "{} does not run, and may be part of a cluster that the others wait for",
+                node.name
+            );
+            (View::Silent(reason), Some(shell))
+        }
+        (None, Some(shell), None) => (View::Uninitialized, Some(shell)),
+        (None, None, _) => (View::Absent, None),
+    })
+}
+
+/// What a node says of its cluster.
+async fn view(cx: &Context, shell: &Shell) -> View {
+    // One that cannot be asked ended in this moment.
+    let view = shell.view(cx).await;
+    view.unwrap_or_else(|error| View::Silent(error.to_string()))
 }
 
 async fn member(cx: &Context, node: &Node) -> Result<Member> {

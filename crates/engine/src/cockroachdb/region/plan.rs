@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::observe::{Member, Observed};
 use super::spec::{NodeSpec, Placement, Spec};
 use crate::cockroachdb::certificates::Certificate;
-use crate::cockroachdb::topology::{Membership, View};
+use crate::cockroachdb::topology::{Membership, NodeStatus, View};
 use crate::cockroachdb::{names, quorum};
 use crate::difference::Difference;
 
@@ -25,6 +25,8 @@ pub enum Step {
     StartNode(u32),
     /// Waits until enough nodes elsewhere are part of the cluster.
     WaitForNodes(u32),
+    /// Takes members out of the cluster, by id: their stores are lost, and other members are at their addresses.
+    ForgetMembers(Vec<u64>),
     /// Drains a node, makes its container anew on the same volume, and waits until all ranges are replicated.
     RemakeNode(u32),
     /// Moves all replicas away from these nodes, takes them out of the cluster, and removes container and volume.
@@ -44,6 +46,10 @@ impl Step {
             Self::CreateNode(n) => format!("create {}", name(n)),
             Self::StartNode(n) => format!("start {}", name(n)),
             Self::WaitForNodes(n) => format!("wait for {n} nodes of {region} to join {cluster}"),
+            Self::ForgetMembers(ids) => {
+                let ids: Vec<String> = ids.iter().map(|id| format!("n{id}")).collect();
+                format!("decommission {}, whose store is lost", ids.join(", "))
+            }
             Self::RemakeNode(n) => format!("drain {}, and make it anew on its volume", name(n)),
             Self::RemoveNodes(all) => {
                 let all: Vec<String> = all.iter().map(name).collect();
@@ -125,10 +131,19 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
                 ));
             }
         }
-        // A restart takes back a drain, too, but for one that is under way.
+        let drains = observed
+            .status(number)
+            .is_some_and(|status| status.is_live && status.is_draining);
         if !member.container.state.running {
             steps.push(Step::StartNode(number));
+        } else if drains {
+            // Only a restart takes a drain back that nobody goes on with.
+            steps.push(Step::RemakeNode(number));
         }
+    }
+    let lost = lost_members(spec, observed);
+    if !lost.is_empty() {
+        steps.push(Step::ForgetMembers(lost));
     }
     let surplus = surplus(spec, observed);
     let found = found_nodes(observed);
@@ -164,6 +179,23 @@ fn of_external(spec: &Spec, observed: &Observed) -> Plan {
         steps: vec![Step::WaitForNodes(spec.nodes)],
         differences: vec![Difference::new("nodes", found, spec.nodes)],
     }
+}
+
+/// Dead members at the address of a live one: a node whose store was lost came back as another one.
+fn lost_members(spec: &Spec, observed: &Observed) -> Vec<u64> {
+    let Some(topology) = observed.view.topology() else {
+        return Vec::new();
+    };
+    let addresses = (1..=spec.nodes).map(|n| names::address(&spec.cluster, &spec.name, n));
+    let lost = addresses.flat_map(|address| {
+        let heir = topology.at(&address).filter(|node| node.is_live);
+        let others = topology.members().filter(move |node| {
+            let is_other = |heir: &NodeStatus| heir.id != node.id && heir.address == node.address;
+            !node.is_live && heir.is_some_and(is_other)
+        });
+        others.map(|node| node.id)
+    });
+    lost.collect()
 }
 
 /// Nodes above the wanted number: in a container, a volume or the cluster's memory.
@@ -268,7 +300,12 @@ fn of_node(wanted: &NodeSpec, found: &NodeSpec) -> Vec<Difference> {
     let mut all: Vec<Difference> = pairs
         .into_iter()
         .filter(|(_, before, after)| before != after)
-        .map(|(field, before, after)| Difference::new(field, before, after))
+        .map(|(field, before, after)| {
+            let mut one = Difference::new(field, before, after);
+            // Moved one by one, nodes would find the others no more.
+            one.replaces = field == "network";
+            one
+        })
         .collect();
     if wanted.secure != found.secure {
         // Nodes with and without TLS do not speak to each other.
@@ -284,7 +321,7 @@ mod tests {
     use super::super::spec::tests::spec;
     use super::*;
     use crate::cockroachdb::certificates::Authority;
-    use crate::cockroachdb::topology::{NodeStatus, Topology};
+    use crate::cockroachdb::topology::Topology;
     use crate::docker::{Node, State};
 
     fn certificate(spec: &Spec) -> Certificate {
@@ -303,6 +340,7 @@ mod tests {
             id: u64::from(number),
             address: names::address(&spec.cluster, &spec.name, number),
             build: "v1".into(),
+            updated_at: String::new(),
             locality: vec![("region".into(), spec.name.clone())],
             is_live: true,
             is_available: true,
@@ -435,7 +473,6 @@ mod tests {
         type Change = fn(&mut Spec);
         let table: Vec<(&str, Change)> = vec![
             ("image", |spec| spec.image = "cockroach:v2".into()),
-            ("network", |spec| spec.network = "other".into()),
             ("zones", |spec| spec.zones = vec!["c".into()]),
             ("sql_ports", |spec| spec.sql_ports = vec![26300, 26301]),
             ("http_ports", |spec| spec.http_ports = Vec::new()),
@@ -453,6 +490,44 @@ mod tests {
             let remade = |step: &Step| matches!(step, Step::RemakeNode(_));
             assert!(plan.steps.iter().all(remade), "{field}: {:?}", plan.steps);
         }
+    }
+
+    #[test]
+    fn nodes_do_not_move_to_another_network_one_by_one() {
+        let spec = spec();
+        let mut wanted = spec.clone();
+        wanted.network = "other".into();
+        let plan = plan(&wanted, &observed(&spec), SystemTime::now());
+        assert_eq!(plan.replace(), ["network"]);
+    }
+
+    #[test]
+    fn a_member_whose_store_is_lost_is_forgotten_when_its_heir_lives() {
+        let spec = spec();
+        let mut there = observed(&spec);
+        let mut lost = status(&spec, 2, Membership::Active);
+        lost.is_live = false;
+        let mut heir = status(&spec, 2, Membership::Active);
+        heir.id = 9;
+        let first = status(&spec, 1, Membership::Active);
+        let mut view = |heir: &NodeStatus| {
+            let nodes = vec![first.clone(), lost.clone(), heir.clone()];
+            there.view = View::Live(Topology { nodes });
+            steps(&spec, &there)
+        };
+        assert_eq!(view(&heir), [Step::ForgetMembers(vec![2])]);
+        heir.is_live = false;
+        assert_eq!(view(&heir), []);
+    }
+
+    #[test]
+    fn a_drain_that_nobody_goes_on_with_is_taken_back() {
+        let spec = spec();
+        let mut there = observed(&spec);
+        if let View::Live(topology) = &mut there.view {
+            topology.nodes[1].is_draining = true;
+        }
+        assert_eq!(steps(&spec, &there), [Step::RemakeNode(2)]);
     }
 
     #[test]

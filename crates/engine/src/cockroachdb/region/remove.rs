@@ -5,10 +5,12 @@ use super::observe::{Member, Observed, observe};
 use super::plan::Step;
 use super::spec::Spec;
 use super::wait::ask_others;
+use crate::cockroachdb::stage::SERVES;
 use crate::cockroachdb::topology::{Membership, View};
 use crate::cockroachdb::{cluster, database, names, turn};
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::labels;
 
 impl Work<'_> {
     /// Takes nodes out of the cluster, then away.
@@ -122,6 +124,7 @@ async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
     let never_started = |member: &Member| member.container.started_second() == 0;
     match (&observed.view, &observed.shell) {
         (View::Uninitialized, _) => Ok(true),
+        (View::Silent(_) | View::Absent, _) if never_served(cx, observed).await => Ok(true),
         (View::Absent, _) => Ok(observed.neighbours.is_empty()
             && observed.members.iter().all(never_started)
             && observed.volumes.len() <= observed.members.len()),
@@ -145,4 +148,21 @@ async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
         }
         _ => Ok(false),
     }
+}
+
+/// Whether no node here ever served, each on a store that was made with it: what ended before it was part of a cluster
+/// holds nothing.
+async fn never_served(cx: &Context, observed: &Observed) -> bool {
+    if observed.members.is_empty() || observed.volumes.len() > observed.members.len() {
+        return false;
+    }
+    for node in observed.members.iter().map(|member| &member.container) {
+        let is_new = node.label(labels::ATLAS_COCKROACHDB_NEW_STORE).is_some();
+        let says_so = |line: &str| line.to_lowercase().contains(SERVES);
+        let served = cx.docker.look_through_log(&node.name, 0, says_so).await;
+        if !is_new || served.unwrap_or(true) {
+            return false;
+        }
+    }
+    true
 }

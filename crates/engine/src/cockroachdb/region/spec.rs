@@ -144,6 +144,17 @@ impl Spec {
         if self.placement == Placement::External {
             return problems;
         }
+        let longest = names::node(&self.cluster, &self.name, self.nodes).len();
+        if problems.is_empty() && longest > names::LONGEST {
+            problems.push(Problem::new(
+                FieldPath::of("name"),
+                format!(
+                    "with it and the cluster's name a node's host name has {longest} characters, of {} that DNS allows.",
+                    names::LONGEST
+                ),
+                "Give the region or the cluster a shorter name.",
+            ));
+        }
         if self.network == "bridge" {
             problems.push(Problem::new(
                 FieldPath::of("network"),

@@ -94,21 +94,32 @@ fn lost(node: &NodeStatus, region: &str) -> Error {
 }
 
 /// Waits until every member is live and all ranges are replicated: only then may a node go. `container` is one that was
-/// just started, which may end for good.
+/// just started, which may end for good; what was reported before that does not count.
 pub(super) async fn until_whole(
     cx: &Context,
     shell: &Shell,
     container: Option<&str>,
 ) -> Result<()> {
     let mut last = String::new();
+    let mut first: Option<Topology> = None;
     let mut pace = Pace::new();
     let waiting = async {
         loop {
             // A node may be silent for a while, for instance while a range changes its leader.
             last = match shell.view(cx).await? {
                 View::Live(topology) => match lacking(&topology) {
-                    None => return Ok(()),
-                    Some(lacking) => lacking,
+                    None if container.is_none() => return Ok(()),
+                    None if first.as_ref().is_some_and(|first| topology.is_newer(first)) => {
+                        return Ok(());
+                    }
+                    None => {
+                        first.get_or_insert(topology);
+                        "Not every node has reported since. ".to_owned()
+                    }
+                    Some(lacking) => {
+                        first = None;
+                        lacking
+                    }
                 },
                 View::Silent(reason) => format!("{} gives no answer: {reason}. ", shell.container),
                 View::Absent | View::Uninitialized => {

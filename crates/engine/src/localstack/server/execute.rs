@@ -48,7 +48,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         let metrics = metrics.map(|port| (FieldPath::of("replicator").name("metrics_port"), port));
         let wanted = [(FieldPath::of("port"), spec.port)];
         let names = [container_name(&spec.name), replicator_name(&spec.name)];
-        let own = |node: &Node| names.contains(&node.name);
+        let own = |node: &Node, _| names.contains(&node.name);
         problems.extend(ports::problems(cx, wanted.into_iter().chain(metrics), own).await?);
         refuse(problems)
     })

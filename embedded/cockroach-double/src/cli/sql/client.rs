@@ -1,7 +1,6 @@
 //! A client of PostgreSQL's protocol that tells what the command line prints: rows, tags, notices.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator as _;
@@ -14,13 +13,10 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
 use crate::cli::flags::Flags;
-use crate::cli::{PORT, address, identity};
+use crate::cli::{PORT, address, cannot_dial, identity, within_connect_timeout};
 use crate::error::CliError;
 use crate::rpc::Stream;
 use crate::tls::Identity;
-
-/// How long a server may take to let a client in.
-const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What a server says to statements.
 #[derive(Debug)]
@@ -94,8 +90,7 @@ impl Client {
     /// Connects as flags tell.
     pub(super) async fn connect(flags: &Flags) -> Result<Self, CliError> {
         let target = Target::new(flags)?;
-        let begun = tokio::time::timeout(PATIENCE, Self::begin(&target)).await;
-        begun.map_err(|_| cannot_dial("i/o timeout"))?
+        within_connect_timeout(Self::begin(&target)).await?
     }
 
     async fn begin(target: &Target) -> Result<Self, CliError> {
@@ -217,12 +212,6 @@ async fn encrypted(
             .take()
             .map_or_else(|| cannot_dial(error), CliError::new)),
     }
-}
-
-fn cannot_dial(words: impl std::fmt::Display) -> CliError {
-    CliError::new(format!(
-        "cannot dial server.\nIs the server running?\n{words}"
-    ))
 }
 
 /// Fields of an error or a notice, by their letters.

@@ -138,6 +138,8 @@ impl StartupHandler for Handler {
                         "server is not accepting clients, try another node",
                     ));
                 }
+                // Before `init` a client is taken, and waits.
+                let _ = self.node.up().wait_for(|up| *up).await;
                 let Some(state) = self.node.local() else {
                     return Err(fatal("57P03", "node is waiting for cluster initialization"));
                 };
