@@ -341,7 +341,7 @@ impl Resource<Configured> for Region {
         .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; in a cluster that serves, Atlas waits until so many are live. Changing it makes another region."))
         .attribute("version", Attribute::optional(Type::String, "The tag of the default image, for instance `v25.4.11`. A change is a rolling upgrade."))
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
-        .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`."))
+        .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`. Changing it makes another region."))
         .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
         .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: Docker's choice."))
         .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))

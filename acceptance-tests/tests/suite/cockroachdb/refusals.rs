@@ -98,6 +98,15 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     ledger.regions = vec![("us-east", 3)];
     ledger.database = String::new();
 
+    // What never served holds nothing: it goes without a cluster that could take its replicas.
+    let mut broken = ledger.clone();
+    let image = &Settings::get()?.localstack_image;
+    broken.region = format!("image = \"{image}\"\n  timeouts {{\n    create = \"30s\"\n  }}");
+    terraform
+        .expect_apply_error(&broken.hcl())?
+        .expect(&["atlas-cockroachdb", &ledger.name])?;
+    terraform.destroy()?;
+
     let listener = std::net::TcpListener::bind(("127.0.0.1", ledger.ports[0]))?;
     terraform.expect_apply_error(&ledger.hcl())?.expect(&[
         "sql_ports[0]",
@@ -106,6 +115,16 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     ])?;
     drop(listener);
     terraform.apply(&ledger.hcl())?;
+
+    // A port cannot go from one node to another while both keep running.
+    let [sql, _] = ledger.ports;
+    let passed = format!("[{}, {sql}] : []", sandbox.port(2)?);
+    let passed = ledger.hcl().replacen(&format!("[{sql}] : []"), &passed, 1);
+    terraform.expect_apply_error(&passed)?.expect(&[
+        "sql_ports[1]",
+        "is taken",
+        &ledger.node("us-east", 1),
+    ])?;
 
     // Another authority's certificates would shut the nodes out one by one.
     let other = ledger.hcl().replace("/certificates", "/others");
@@ -124,7 +143,6 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
 
     // A node that does not come up is told with its last words.
     let mut bad = ledger.clone();
-    let image = &Settings::get()?.localstack_image;
     bad.region = format!("image = \"{image}\"\n  timeouts {{\n    update = \"30s\"\n  }}");
     let said = terraform.expect_apply_error(&bad.hcl())?;
     said.expect(&[&ledger.node("us-east", 1)])?;

@@ -44,6 +44,21 @@ impl Docker {
             .collect())
     }
 
+    /// Whether there is a volume of this name, whoever made it.
+    pub async fn has_volume(&self, name: &str) -> Result<bool> {
+        match self.api.inspect_volume(name).await {
+            Ok(_) => Ok(true),
+            Err(error) => {
+                let error = self.failed("inspect volume", name, error);
+                if error.is_not_found() {
+                    Ok(false)
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
     /// Removes a volume; one that is gone already is as good.
     pub async fn remove_volume(&self, name: &str) -> Result<()> {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();

@@ -104,17 +104,24 @@ async fn authority_problem(
     }))
 }
 
-/// Somebody else's container under a node's name.
+/// Somebody else's container or volume under a node's name.
 async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) -> Result<()> {
     let name = names::node(&spec.cluster, &spec.name, number);
-    if observed.member(number).is_some() || cx.docker.container(&name).await?.is_none() {
+    let (kind, remove) = if observed.member(number).is_some() {
         return Ok(());
-    }
+    } else if cx.docker.container(&name).await?.is_some() {
+        ("container", "docker rm -f")
+    } else if !observed.volumes.contains(&number) && cx.docker.has_volume(&name).await? {
+        ("volume", "docker volume rm")
+    } else {
+        return Ok(());
+    };
     Err(Error::Exists {
-        kind: "container",
+        kind,
         name,
-        remedy: "Atlas did not make it: choose another name, or remove it with `docker rm -f`."
-            .to_owned(),
+        remedy: format!(
+            "It is not of this region: choose another name, or remove it with `{remove}` if nobody needs it."
+        ),
     })
 }
 
