@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
 use crate::command::{Finished, Run};
-use crate::slot::is_of;
+use crate::naming::is_of;
 
 /// The daemon that `DOCKER_HOST` names, or the default one.
 #[derive(Debug, Clone, Copy, Default)]

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::Command;
 
+use crate::naming::is_of;
 use crate::processes::family;
-use crate::slot::is_of;
 
 /// How many lines of each container's log are shown.
 const LINES: &str = "40";

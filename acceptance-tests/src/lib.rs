@@ -22,6 +22,7 @@ mod fault_proxy;
 mod hcl;
 mod k3d;
 mod kubectl;
+mod naming;
 mod peer;
 mod plan;
 mod playbook;
