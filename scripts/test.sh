@@ -46,6 +46,8 @@ build_collection
 
 say "Tests"
 cd "$ATLAS_ROOT"
+# An error tells its causes. Where it was made in the tests' code only pushes them out of view.
+export RUST_LIB_BACKTRACE=0
 # Kept for the next checkout too: most of it is what the workspace depends on. Every version of that adds to it.
 CARGO_TARGET_DIR=$ATLAS_CACHE/tests
 export CARGO_TARGET_DIR CARGO_INCREMENTAL=0

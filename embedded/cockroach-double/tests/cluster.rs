@@ -309,6 +309,11 @@ async fn no_acknowledged_write_is_lost_when_any_node_is_killed() {
     for writer in writers {
         acknowledged.extend(writer.await.unwrap());
     }
+    assert!(
+        acknowledged.len() > 50,
+        "too few writes to tell: {}",
+        acknowledged.len()
+    );
     // All at once: what was acknowledged is on disk, on a majority.
     for node in &mut cluster.nodes {
         node.kill();

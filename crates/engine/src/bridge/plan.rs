@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::network_name;
-use super::observe::{ClusterView, Observed};
+use super::observe::{ClusterView, NodeView, Observed};
 use super::script::{self, Routes};
 use super::spec::Spec;
 use crate::cidr;
@@ -122,14 +122,16 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     let addresses = addresses(&spec, observed, &members)?;
     // While a member does not answer, its nodes' pods are not known: what leads there already stays.
     let blind = members.values().any(|view| view.server.is_none());
-    let mut attached = BTreeSet::new();
+    // Where a node is to be attached that is not there, or anew.
+    let attaching = |node: &NodeView| {
+        let address = addresses.get(&node.name).copied();
+        address.filter(|address| {
+            !node.attached || node.address != Some(*address) || observed.network.is_none()
+        })
+    };
     for (name, view) in &members {
         for node in &view.nodes {
-            let Some(&address) = addresses.get(&node.name) else {
-                continue;
-            };
-            if !node.attached || node.address != Some(address) || observed.network.is_none() {
-                attached.insert(&node.name);
+            if let Some(address) = attaching(node) {
                 plan.steps.push(Step::Attach {
                     node: node.name.clone(),
                     address,
@@ -145,7 +147,7 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
                 || (node.script.as_ref() == Some(&script)
                     && (!node.running || routes.are_set(&node.table)));
             // Its routes go with the interface that it had there.
-            if !set || !node.attached || attached.contains(&node.name) {
+            if !set || !node.attached || attaching(node).is_some() {
                 plan.steps.push(Step::Route {
                     node: node.name.clone(),
                     running: node.running,
@@ -295,7 +297,6 @@ fn names(spec: &Spec, observed: &Observed, members: &BTreeMap<&String, &ClusterV
 
 #[cfg(test)]
 mod tests {
-    use super::super::observe::NodeView;
     use super::super::spec::Member;
     use super::*;
 

@@ -3,6 +3,7 @@
 
 use crate::context::Context;
 use crate::docker::Node;
+use crate::error::Result;
 
 /// What a node says when it serves, in lower case.
 pub(super) const SERVES: &str = "node starting at";
@@ -21,16 +22,28 @@ pub(super) enum Stage {
     Starts,
 }
 
+fn says(line: &str, words: &str) -> bool {
+    line.to_lowercase().contains(words)
+}
+
+/// Whether the node in this container ever said that it serves, in whichever run.
+///
+/// # Errors
+/// What Docker says of its log.
+pub(super) async fn has_served(cx: &Context, node: &Node) -> Result<bool> {
+    let serves = |line: &str| says(line, SERVES);
+    cx.docker.look_through_log(&node.name, 0, serves).await
+}
+
 /// How far the node in this container, which runs, has come.
 pub(super) async fn stage(cx: &Context, node: &Node) -> Stage {
     let mut found = Stage::Starts;
     let look = cx
         .docker
         .look_through_log(&node.name, node.log_second(), |line| {
-            let line = line.to_lowercase();
-            if line.contains(SERVES) {
+            if says(line, SERVES) {
                 found = Stage::Serves;
-            } else if line.contains(WAITS) {
+            } else if says(line, WAITS) {
                 found = Stage::Waits;
             }
             found == Stage::Serves

@@ -126,7 +126,8 @@ pub struct State {
     pub restarts: i64,
     /// Start of the present run, RFC 3339.
     pub started_at: String,
-    /// End of the run before it, RFC 3339; a year before 1970 where there was none.
+    /// End of the last run that ended, RFC 3339: of a container that runs, the one before. A year before 1970 where there
+    /// was none.
     pub finished_at: String,
 }
 
@@ -217,21 +218,12 @@ impl Docker {
 
     /// One container by name or id; `None` where there is none.
     pub async fn container(&self, name: &str) -> Result<Option<Node>> {
-        match self
+        let found = self
             .api
             .inspect_container(name, None::<InspectContainerOptions>)
-            .await
-        {
-            Ok(inspected) => Ok(Some(Node::from_inspect(inspected))),
-            Err(error) => {
-                let error = self.failed("inspect container", name, error);
-                if error.is_not_found() {
-                    Ok(None)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+            .await;
+        let found = self.unless_gone("inspect container", name, found)?;
+        Ok(found.map(Node::from_inspect))
     }
 
     /// Creates a container without starting it.
@@ -257,17 +249,8 @@ impl Docker {
     /// Stops a container within `seconds`; one that is gone or stopped is as good.
     pub async fn stop_container(&self, name: &str, seconds: i32) -> Result<()> {
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
-        match self.api.stop_container(name, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let error = self.failed("stop container", name, error);
-                if error.is_not_found() {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let done = self.api.stop_container(name, Some(options)).await;
+        self.unless_gone("stop container", name, done).map(drop)
     }
 
     /// Lets a paused container's processes run again.
@@ -437,7 +420,7 @@ impl Node {
         unix_second(&self.state.started_at).unwrap_or(0)
     }
 
-    /// The second from which on the log is of the present run, in Unix time: the end of the run before it. The start of the
+    /// The second from which on the log of a container that runs is of its present run, in Unix time: the end of the run before it. The start of the
     /// present one would not do, as a busy daemon notes it when the process has logged for a while.
     pub fn log_second(&self) -> i32 {
         unix_second(&self.state.finished_at).unwrap_or(0)

@@ -20,38 +20,20 @@ pub struct ImageDefaults {
 impl Docker {
     /// The id of an image in the daemon; `None` where it has none.
     pub async fn image_id(&self, image: &str) -> Result<Option<String>> {
-        match self.api.inspect_image(image).await {
-            Ok(inspected) => Ok(inspected.id),
-            Err(error) => {
-                let error = self.failed("look up image", image, error);
-                if error.is_not_found() {
-                    Ok(None)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let found = self.api.inspect_image(image).await;
+        let found = self.unless_gone("look up image", image, found)?;
+        Ok(found.and_then(|found| found.id))
     }
 
     /// The environment and labels that an image gives to its containers; empty where it is gone.
     pub async fn image_defaults(&self, image: &str) -> Result<ImageDefaults> {
-        match self.api.inspect_image(image).await {
-            Ok(inspected) => {
-                let config = inspected.config.unwrap_or_default();
-                Ok(ImageDefaults {
-                    env: config.env.unwrap_or_default().into_iter().collect(),
-                    labels: config.labels.unwrap_or_default().into_iter().collect(),
-                })
-            }
-            Err(error) => {
-                let error = self.failed("look up image", image, error);
-                if error.is_not_found() {
-                    Ok(ImageDefaults::default())
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let found = self.api.inspect_image(image).await;
+        let found = self.unless_gone("look up image", image, found)?;
+        let config = found.and_then(|found| found.config).unwrap_or_default();
+        Ok(ImageDefaults {
+            env: config.env.unwrap_or_default().into_iter().collect(),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+        })
     }
 
     /// Pulls an image which the daemon lacks.

@@ -144,6 +144,20 @@ impl Docker {
         })
     }
 
+    /// What a call about one object came to; `None` where there is no such object.
+    fn unless_gone<T>(
+        &self,
+        operation: &'static str,
+        object: &str,
+        result: Result<T, bollard::errors::Error>,
+    ) -> Result<Option<T>> {
+        match result.map_err(|error| self.failed(operation, object, error)) {
+            Ok(done) => Ok(Some(done)),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Turns a client error into ours.
     fn failed(
         &self,

@@ -82,41 +82,32 @@ impl Docker {
 
     /// One network by name; `None` where there is none.
     pub async fn network(&self, name: &str) -> Result<Option<DockerNetwork>> {
-        match self
+        let found = self
             .api
             .inspect_network(name, None::<InspectNetworkOptions>)
-            .await
-        {
-            // Docker also looks up by prefix of the id.
-            Ok(found) if found.name.as_deref() != Some(name) => Ok(None),
-            Ok(found) => {
-                let containers = found.containers.unwrap_or_default();
-                let addresses = containers.into_values().filter_map(|endpoint| {
-                    let address = endpoint.ipv4_address?;
-                    let address = address.split('/').next()?.parse().ok()?;
-                    Some((endpoint.name?, address))
-                });
-                let addresses = addresses.collect();
-                let (subnet, gateway) = addressing(found.ipam);
-                Ok(Some(DockerNetwork {
-                    name: name.to_owned(),
-                    id: found.id.unwrap_or_default(),
-                    driver: found.driver.unwrap_or_default(),
-                    subnet,
-                    gateway,
-                    labels: found.labels.unwrap_or_default().into_iter().collect(),
-                    addresses,
-                }))
-            }
-            Err(error) => {
-                let error = self.failed("inspect network", name, error);
-                if error.is_not_found() {
-                    Ok(None)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+            .await;
+        let found = self.unless_gone("inspect network", name, found)?;
+        // Docker also looks up by prefix of the id.
+        let Some(found) = found.filter(|found| found.name.as_deref() == Some(name)) else {
+            return Ok(None);
+        };
+        let containers = found.containers.unwrap_or_default();
+        let addresses = containers.into_values().filter_map(|endpoint| {
+            let address = endpoint.ipv4_address?;
+            let address = address.split('/').next()?.parse().ok()?;
+            Some((endpoint.name?, address))
+        });
+        let addresses = addresses.collect();
+        let (subnet, gateway) = addressing(found.ipam);
+        Ok(Some(DockerNetwork {
+            name: name.to_owned(),
+            id: found.id.unwrap_or_default(),
+            driver: found.driver.unwrap_or_default(),
+            subnet,
+            gateway,
+            labels: found.labels.unwrap_or_default().into_iter().collect(),
+            addresses,
+        }))
     }
 
     /// All networks, or those with a label (`key` or `key=value`).
@@ -150,17 +141,8 @@ impl Docker {
 
     /// Removes a network; one that is gone already is as good.
     pub async fn remove_network(&self, name: &str) -> Result<()> {
-        match self.api.remove_network(name).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let error = self.failed("remove network", name, error);
-                if error.is_not_found() {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let done = self.api.remove_network(name).await;
+        self.unless_gone("remove network", name, done).map(drop)
     }
 
     /// Attaches a container to a network, at a fixed address where one is given.

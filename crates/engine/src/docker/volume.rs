@@ -46,32 +46,15 @@ impl Docker {
 
     /// Whether there is a volume of this name, whoever made it.
     pub async fn has_volume(&self, name: &str) -> Result<bool> {
-        match self.api.inspect_volume(name).await {
-            Ok(_) => Ok(true),
-            Err(error) => {
-                let error = self.failed("inspect volume", name, error);
-                if error.is_not_found() {
-                    Ok(false)
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let found = self.api.inspect_volume(name).await;
+        let found = self.unless_gone("inspect volume", name, found)?;
+        Ok(found.is_some())
     }
 
     /// Removes a volume; one that is gone already is as good.
     pub async fn remove_volume(&self, name: &str) -> Result<()> {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
-        match self.api.remove_volume(name, Some(options)).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                let error = self.failed("remove volume", name, error);
-                if error.is_not_found() {
-                    Ok(())
-                } else {
-                    Err(error)
-                }
-            }
-        }
+        let done = self.api.remove_volume(name, Some(options)).await;
+        self.unless_gone("remove volume", name, done).map(drop)
     }
 }

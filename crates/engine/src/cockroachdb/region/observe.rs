@@ -199,28 +199,28 @@ pub(in super::super) async fn ask(
     nodes: impl Iterator<Item = &Node>,
 ) -> Result<(View, Option<Shell>)> {
     let (running, stopped): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| node.state.running);
-    let stages = join_all(running.iter().map(|node| stage(cx, node))).await;
-    let of = |wanted: Stage| {
-        let all = running.iter().zip(&stages);
-        all.filter(move |(_, stage)| **stage == wanted)
-            .map(|(node, _)| Shell::of(node))
-    };
-    let mut silent = None;
-    for shell in of(Stage::Serves) {
-        match view(cx, &shell).await {
-            view @ View::Live(_) => return Ok((view, Some(shell))),
-            view => silent = silent.or(Some((view, Some(shell)))),
+    let (mut silent, mut waiting, mut starting) = (None, None, Vec::new());
+    for node in running {
+        let shell = Shell::of(node);
+        match stage(cx, node).await {
+            Stage::Serves => match view(cx, &shell).await {
+                view @ View::Live(_) => return Ok((view, Some(shell))),
+                view => silent = silent.or(Some((view, Some(shell)))),
+            },
+            Stage::Waits => waiting = waiting.or(Some(shell)),
+            Stage::Starts => starting.push(shell),
         }
     }
     // Each may let the question wait for as long as it waits itself.
-    let asked = of(Stage::Starts).map(|shell| async { (view(cx, &shell).await, Some(shell)) });
+    let asked = starting
+        .into_iter()
+        .map(|shell| async { (view(cx, &shell).await, Some(shell)) });
     for (view, shell) in join_all(asked).await {
         match view {
             View::Live(_) => return Ok((view, shell)),
             view => silent = silent.or(Some((view, shell))),
         }
     }
-    let waiting = of(Stage::Waits).next();
     let has_data = stopped.iter().find(|node| node.started_second() > 0);
     Ok(match (silent, waiting, has_data) {
         (Some(silent), ..) => silent,

@@ -5,7 +5,7 @@ use super::observe::{Member, Observed, observe};
 use super::plan::Step;
 use super::spec::Spec;
 use super::wait::ask_others;
-use crate::cockroachdb::stage::SERVES;
+use crate::cockroachdb::stage::has_served;
 use crate::cockroachdb::topology::{Membership, View};
 use crate::cockroachdb::{cluster, database, names, turn};
 use crate::context::Context;
@@ -158,9 +158,7 @@ async fn never_served(cx: &Context, observed: &Observed) -> bool {
     }
     for node in observed.members.iter().map(|member| &member.container) {
         let is_new = node.label(labels::ATLAS_COCKROACHDB_NEW_STORE).is_some();
-        let says_so = |line: &str| line.to_lowercase().contains(SERVES);
-        let served = cx.docker.look_through_log(&node.name, 0, says_so).await;
-        if !is_new || served.unwrap_or(true) {
+        if !is_new || has_served(cx, node).await.unwrap_or(true) {
             return false;
         }
     }
