@@ -26,18 +26,23 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Opens one, and removes what a killed test left under the same prefix.
+    /// Opens one, and removes what a killed test left under the same prefix. Where Docker keeps some of that, another
+    /// prefix is taken.
     pub fn open() -> Result<Self> {
         Settings::get()?;
-        let slot = Slot::take()?;
-        let folder = TempDir::with_prefix("atlas-acceptance-")?;
-        let sandbox = Self { folder, slot };
-        sandbox
-            .docker()
-            .remove_all(&sandbox.prefix())
-            .context("removing an older test's leftovers")?;
-        evidence::opened(sandbox.prefix());
-        Ok(sandbox)
+        let mut spoilt = Vec::new();
+        loop {
+            let slot = Slot::take()?;
+            if let Err(error) = Docker::new().remove_all(&slot.prefix()) {
+                eprintln!("an older test left {}*: {error:#}", slot.prefix());
+                // Held until another one is found.
+                spoilt.push(slot);
+                continue;
+            }
+            let folder = TempDir::with_prefix("atlas-acceptance-")?;
+            evidence::opened(slot.prefix());
+            return Ok(Self { folder, slot });
+        }
     }
 
     /// Begins the names of everything in it, `at07-` for instance.

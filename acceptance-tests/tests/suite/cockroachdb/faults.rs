@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use acceptance_tests::{Sandbox, Settings, Terraform, descendant_running};
+use acceptance_tests::{
+    Fault, FaultProxy, Pattern, Sandbox, Settings, Terraform, descendant_running,
+};
 use anyhow::{Context, Result, ensure};
 
 use super::{Ledger, members};
@@ -44,5 +46,30 @@ fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Resul
     let left = docker.objects(&sandbox.prefix())?;
     ensure!(left.volumes.len() == 5, "there is:\n{left}");
     terraform.destroy()?;
+    Ok(())
+}
+
+/// A node that is being stopped lets nobody in any more, though it has just answered.
+#[test]
+fn where_one_node_turns_a_question_away_another_answers_it() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let mut ledger = Ledger::new(&sandbox)?;
+    ledger.regions = vec![("us-east", 2)];
+    ledger.database.clear();
+    sandbox.terraform()?.apply(&ledger.hcl())?;
+
+    let upstream = &Settings::get()?.docker_socket;
+    let proxy = FaultProxy::start(&sandbox.path("docker.sock"), upstream)?;
+    let mut reading = sandbox.another_terraform("reading")?;
+    reading.set_docker_host(Some(proxy.host()));
+    // The first command asks the node for its status, the second for what it takes SQL to know.
+    let first = ledger.node("us-east", 1);
+    let command = Pattern::of("POST", &format!("/containers/{first}/exec"));
+    proxy.fault_at(2, command, Fault::Refuse);
+    reading.apply(&format!(
+        "data \"atlas_cockroachdb_survival\" \"s\" {{ cluster = \"{}\" }}",
+        ledger.name
+    ))?;
+    ensure!(proxy.is_spent(), "there was no second command in {first}");
     Ok(())
 }

@@ -36,6 +36,15 @@ pub(super) struct Statement<'a> {
     pub(super) text: String,
 }
 
+impl Statement<'_> {
+    /// Whether it may be repeated without a thought.
+    fn only_reads(&self) -> bool {
+        ["SHOW ", "SELECT "]
+            .iter()
+            .any(|verb| self.text.starts_with(verb))
+    }
+}
+
 /// The results of statements that were sent together, one by one until the first that failed.
 #[derive(Debug)]
 pub(super) struct Answers {
@@ -50,6 +59,8 @@ pub(super) struct Answers {
 pub struct Shell {
     /// Its container.
     pub container: String,
+    /// Containers of other nodes, which are asked where that one lets nobody in any more.
+    others: Vec<String>,
     cluster: String,
     secure: bool,
 }
@@ -59,6 +70,7 @@ impl Shell {
     pub(super) fn of(node: &Node) -> Self {
         Self {
             container: node.name.clone(),
+            others: Vec::new(),
             cluster: node
                 .label(labels::ATLAS_COCKROACHDB)
                 .unwrap_or_default()
@@ -67,10 +79,17 @@ impl Shell {
         }
     }
 
-    fn command(&self, words: &[&str]) -> Vec<String> {
+    /// The same, with these to ask where its container lets nobody in any more: it may be stopping.
+    pub(super) fn or_any_of(mut self, others: &[&Node]) -> Self {
+        let names = others.iter().map(|node| node.name.clone());
+        self.others = names.filter(|name| *name != self.container).collect();
+        self
+    }
+
+    fn command(&self, container: &str, words: &[&str]) -> Vec<String> {
         let mut command = vec!["/cockroach/cockroach".to_owned()];
         command.extend(words.iter().map(|&word| word.to_owned()));
-        command.push(format!("--host={}:{SQL_PORT}", self.container));
+        command.push(format!("--host={container}:{SQL_PORT}"));
         command.push(if self.secure {
             format!("--certs-dir={CERTIFICATES}")
         } else {
@@ -83,11 +102,46 @@ impl Shell {
         command
     }
 
+    /// Runs a command without statements; all of ours may be run twice.
     async fn run(&self, cx: &Context, words: &[&str]) -> Result<Output> {
-        let command = self.command(words);
+        self.send(cx, words, None, true).await
+    }
+
+    /// Runs a command in the first container where it is heard.
+    async fn send(
+        &self,
+        cx: &Context,
+        words: &[&str],
+        input: Option<&str>,
+        repeatable: bool,
+    ) -> Result<Output> {
+        let mut output = self.send_to(cx, &self.container, words, input).await;
+        for other in &self.others {
+            let unheard = match &output {
+                Ok(output) => is_unheard(output, repeatable),
+                // Docker runs no command in a container that has ended.
+                Err(Error::Docker { status, .. }) => *status != 0,
+                Err(_) => false,
+            };
+            if !unheard {
+                break;
+            }
+            output = self.send_to(cx, other, words, input).await;
+        }
+        output
+    }
+
+    async fn send_to(
+        &self,
+        cx: &Context,
+        container: &str,
+        words: &[&str],
+        input: Option<&str>,
+    ) -> Result<Output> {
+        let command = self.command(container, words);
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
         cx.docker
-            .exec_with(&self.container, &command, &[CONNECTS], None)
+            .exec_with(container, &command, &[CONNECTS], input)
             .await
     }
 
@@ -203,16 +257,13 @@ impl Shell {
         cx: &Context,
         statements: &[Statement<'_>],
     ) -> Result<Answers> {
-        let command = self.command(&["sql", "--format=csv"]);
-        let command: Vec<&str> = command.iter().map(String::as_str).collect();
         let text: String = statements
             .iter()
             .map(|statement| format!("{};\nSELECT 1 AS {MARK};\n", statement.text))
             .collect();
-        let output = cx
-            .docker
-            .exec_with(&self.container, &command, &[CONNECTS], Some(&text))
-            .await?;
+        let words = ["sql", "--format=csv"];
+        let repeatable = statements.iter().all(Statement::only_reads);
+        let output = self.send(cx, &words, Some(&text), repeatable).await?;
         answers(output, statements)
     }
 }
@@ -293,24 +344,34 @@ fn complaint(output: &Output) -> (String, String, String) {
     )
 }
 
+/// Whether another node is to be asked, as this one did not hear the command, or not to its end where that may be
+/// repeated.
+fn is_unheard(output: &Output, repeatable: bool) -> bool {
+    let (message, code, _) = complaint(output);
+    // Docker's words, on whichever stream: the container ended in this moment.
+    let never_ran = message.contains("OCI runtime exec failed");
+    let drains = code == "57P01";
+    let never_entered = output.stdout.is_empty() && (drains || message.starts_with(NO_SERVER));
+    let lost = message.is_empty() || LOST.iter().any(|words| message.starts_with(words));
+    output.code != 0 && (never_ran || never_entered || repeatable && (drains || lost))
+}
+
 /// What a cluster without a quorum says in place of an answer; `None` where it refused for a reason of its own, which may
 /// have no code either.
 pub(super) fn silence(error: &Error) -> Option<&str> {
-    const NO_ANSWER: [&str; 5] = [
-        "cannot dial server",
-        "server closed the connection",
-        "connection lost",
-        "operation timed out",
-        ENDED,
-    ];
+    let unanswered = |message: &str| {
+        let mut words = LOST
+            .iter()
+            .chain(&[NO_SERVER, "operation timed out", ENDED]);
+        words.any(|words| message.starts_with(words))
+    };
     match error {
         Error::Cockroach { code, message, .. } if matches!(code.as_str(), "58C00" | "58C01") => {
             Some(message)
         }
-        Error::Cockroach { code, message, .. } if code.is_empty() => NO_ANSWER
-            .iter()
-            .any(|words| message.starts_with(words))
-            .then_some(message),
+        Error::Cockroach { code, message, .. } if code.is_empty() => {
+            unanswered(message).then_some(message)
+        }
         _ => None,
     }
 }
@@ -324,6 +385,11 @@ fn without_statement(mut output: Output) -> Output {
     output.stdout.clear();
     output
 }
+
+/// How the command line begins where no server takes its connection.
+const NO_SERVER: &str = "cannot dial server";
+/// How it begins where the server went away.
+const LOST: [&str; 2] = ["server closed the connection", "connection lost"];
 
 /// How it is told that a command said nothing: it was killed, for instance with its container.
 const ENDED: &str = "nothing, and exit code";
@@ -431,6 +497,33 @@ mod tests {
     }
 
     #[test]
+    fn another_node_is_asked_where_this_one_did_not_hear_the_command() {
+        let said = |code, stdout: &str, stderr: &str| Output {
+            code,
+            stdout: stdout.to_owned(),
+            stderr: stderr.to_owned(),
+        };
+        let drains = "ERROR: server is not accepting clients, try another node\nSQLSTATE: 57P01\n";
+        let stops = "ERROR: server is shutting down\nSQLSTATE: 57P01\n";
+        let refuses = "ERROR: lost quorum\nSQLSTATE: 58C00\n";
+        let never_ran = "OCI runtime exec failed: exec failed: cannot exec in a stopped container";
+        for (output, once, where_repeatable) in [
+            (said(1, "", drains), true, true),
+            (said(1, "", "ERROR: cannot dial server.\n"), true, true),
+            (said(126, never_ran, ""), true, true),
+            // Some of it may have been done.
+            (said(1, "SET\n", stops), false, true),
+            (said(1, "", "ERROR: connection lost.\n"), false, true),
+            (said(137, "", ""), false, true),
+            (said(1, "", refuses), false, false),
+            (said(0, "", ""), false, false),
+        ] {
+            let found = (is_unheard(&output, false), is_unheard(&output, true));
+            assert_eq!(found, (once, where_repeatable), "{output:?}");
+        }
+    }
+
+    #[test]
     fn statements_are_not_repeated_in_errors() {
         for stderr in [
             "ERROR: at or near \"x\": syntax error\nDETAIL: source SQL:\nSET x = 'sesame'\n",
@@ -450,11 +543,12 @@ mod tests {
     fn statements_are_not_part_of_the_command_line() {
         let shell = Shell {
             container: "node".to_owned(),
+            others: Vec::new(),
             cluster: "ledger".to_owned(),
             secure: true,
         };
         assert_eq!(
-            shell.command(&["sql", "--format=csv"]).join(" "),
+            shell.command("node", &["sql", "--format=csv"]).join(" "),
             "/cockroach/cockroach sql --format=csv --host=node:26257 --certs-dir=/cockroach/cockroach-certs"
         );
     }

@@ -5,9 +5,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
+use bollard::errors::Error::DockerContainerWaitError;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, HostConfig, NetworkingConfig, PortBinding,
-    RestartPolicy, RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerInspectResponse, ContainerWaitResponse, HostConfig,
+    NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, EventsOptionsBuilder, InspectContainerOptions,
@@ -295,15 +296,35 @@ impl Docker {
 
     /// Waits for a removal that somebody else began.
     async fn gone(&self, name: &str) -> Result<()> {
-        let options = WaitContainerOptionsBuilder::default()
-            .condition("removed")
-            .build();
-        // Its exit code comes as an error, and so does its absence: both say that the wait is over.
-        let ended = self.api.wait_container(name, Some(options)).next().await;
+        let ended = self.until("removed", name).await;
         match (self.container(name).await?, ended) {
             (Some(_), Some(Err(error))) => Err(self.failed("remove container", name, error)),
             _ => Ok(()),
         }
+    }
+
+    /// Waits until a container does not run; one that does not, or is gone, is as good.
+    pub async fn until_ended(&self, name: &str) -> Result<()> {
+        match self.until("not-running", name).await {
+            None | Some(Err(DockerContainerWaitError { .. })) => Ok(()),
+            Some(ended) => {
+                let ended = self.unless_gone("wait for the end of", name, ended);
+                ended.map(drop)
+            }
+        }
+    }
+
+    /// Waits for this condition of a container. Its exit code comes as an error, and so does its absence: both say that
+    /// the wait is over.
+    async fn until(
+        &self,
+        condition: &str,
+        name: &str,
+    ) -> Option<Result<ContainerWaitResponse, bollard::errors::Error>> {
+        let options = WaitContainerOptionsBuilder::default()
+            .condition(condition)
+            .build();
+        self.api.wait_container(name, Some(options)).next().await
     }
 
     /// Waits until a container that ended is started again; `before` is its last start. `false` where

@@ -94,7 +94,8 @@ pub(super) fn hint(message: &str) -> String {
         ),
         (
             "has active endpoints",
-            "disconnect or remove the containers on it first",
+            "disconnect or remove the containers on it first; where there are none, Docker has miscounted, and counts \
+             anew when its daemon is restarted",
         ),
         ("no such image", "pull or build the image first"),
         (

@@ -254,28 +254,34 @@ impl Work<'_> {
 
     /// One node of a rolling change: no other node of the cluster is changed meanwhile.
     async fn remake(&self, number: u32) -> Result<()> {
-        let cx = self.cx;
+        let (cx, cluster) = (self.cx, &self.spec.cluster);
         let name = self.name(number);
-        let container = cx.docker.container(&name).await?;
-        if !container.is_some_and(|container| container.state.running) {
-            // It holds up nothing, and whoever has the turn may wait for it. The cluster may take it for live yet.
-            return self.remake_container(number).await;
-        }
-        let _turn = turn(cx, &self.spec.cluster).await?;
+        let _turn = loop {
+            let container = cx.docker.container(&name).await?;
+            if !container.is_some_and(|container| container.state.running) {
+                // It holds up nothing, and whoever has the turn may wait for it.
+                return self.remake_container(number).await;
+            }
+            // One that an earlier run told to stop may end at any time.
+            tokio::select! {
+                turn = turn(cx, cluster) => break turn?,
+                ended = cx.docker.until_ended(&name) => ended?,
+            }
+        };
         let itself = [name.clone()];
-        let (view, shell) = ask_others(cx, &self.spec.cluster, &itself).await?;
+        let (view, shell) = ask_others(cx, cluster, &itself).await?;
         // One that is not live takes no drain, and may be what the cluster lacks.
         if let (View::Live(topology), Some(shell)) = (&view, &shell)
             && let Some(status) = topology.at(&names::address_of(&name))
             && status.is_live
         {
-            until_whole(cx, shell, None).await?;
+            until_whole(cx, cluster, shell, None).await?;
             shell.drain(cx, status.id).await?;
         }
         cx.docker.stop_container(&name, STOP).await?;
         self.remake_container(number).await?;
         match (view, shell) {
-            (View::Live(_), Some(shell)) => until_whole(cx, &shell, Some(&name)).await,
+            (View::Live(_), Some(shell)) => until_whole(cx, cluster, &shell, Some(&name)).await,
             _ => Ok(()),
         }
     }

@@ -200,11 +200,11 @@ pub(in super::super) async fn ask(
 ) -> Result<(View, Option<Shell>)> {
     let (running, stopped): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| node.state.running);
     let (mut silent, mut waiting, mut starting) = (None, None, Vec::new());
-    for node in running {
+    for &node in &running {
         let shell = Shell::of(node);
         match stage(cx, node).await {
             Stage::Serves => match view(cx, &shell).await {
-                view @ View::Live(_) => return Ok((view, Some(shell))),
+                view @ View::Live(_) => return Ok((view, Some(shell.or_any_of(&running)))),
                 view => silent = silent.or(Some((view, Some(shell)))),
             },
             Stage::Waits => waiting = waiting.or(Some(shell)),
@@ -214,11 +214,11 @@ pub(in super::super) async fn ask(
     // Each may let the question wait for as long as it waits itself.
     let asked = starting
         .into_iter()
-        .map(|shell| async { (view(cx, &shell).await, Some(shell)) });
+        .map(|shell| async { (view(cx, &shell).await, shell) });
     for (view, shell) in join_all(asked).await {
         match view {
-            View::Live(_) => return Ok((view, shell)),
-            view => silent = silent.or(Some((view, shell))),
+            View::Live(_) => return Ok((view, Some(shell.or_any_of(&running)))),
+            view => silent = silent.or(Some((view, Some(shell)))),
         }
     }
     let has_data = stopped.iter().find(|node| node.started_second() > 0);
@@ -234,6 +234,14 @@ pub(in super::super) async fn ask(
         (None, Some(shell), None) => (View::Uninitialized, Some(shell)),
         (None, None, _) => (View::Absent, None),
     })
+}
+
+/// Whether the node in this container is up and lets clients in.
+pub(super) async fn serves(cx: &Context, node: &Node) -> bool {
+    // Of one whose log is cut off, only its answer tells.
+    node.state.status == "running"
+        && (stage(cx, node).await == Stage::Serves
+            || matches!(view(cx, &Shell::of(node)).await, View::Live(_)))
 }
 
 /// What a node says of its cluster.

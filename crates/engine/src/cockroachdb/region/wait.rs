@@ -1,10 +1,11 @@
 //! Waiting for a cluster: until it counts a node, or is whole again. It has no stream of that, so it is asked again.
 
-use super::observe::ask;
+use super::observe::{ask, serves};
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::pace::Pace;
 use crate::path::FieldPath;
@@ -16,10 +17,14 @@ pub(super) async fn ask_others(
     cluster: &str,
     except: &[String],
 ) -> Result<(View, Option<Shell>)> {
-    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
-    let nodes = cx.docker.containers(&[label]).await?;
+    let nodes = containers(cx, cluster).await?;
     let asked = nodes.iter().filter(|node| !except.contains(&node.name));
     ask(cx, asked).await
+}
+
+async fn containers(cx: &Context, cluster: &str) -> Result<Vec<Node>> {
+    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
+    cx.docker.containers(&[label]).await
 }
 
 /// Waits until the cluster counts the node in this container, or the node ends for good.
@@ -93,10 +98,11 @@ fn lost(node: &NodeStatus, region: &str) -> Error {
     )
 }
 
-/// Waits until every member is live and all ranges are replicated: only then may a node go. `container` is one that was
-/// just started, which may end for good; what was reported before that does not count.
+/// Waits until every member is live, serves where it runs here, and all ranges are replicated: only then may a node go.
+/// `container` is one that was just started, which may end for good; what was reported before that does not count.
 pub(super) async fn until_whole(
     cx: &Context,
+    cluster: &str,
     shell: &Shell,
     container: Option<&str>,
 ) -> Result<()> {
@@ -107,7 +113,7 @@ pub(super) async fn until_whole(
         loop {
             // A node may be silent for a while, for instance while a range changes its leader.
             last = match shell.view(cx).await? {
-                View::Live(topology) => match lacking(&topology) {
+                View::Live(topology) => match lacking(cx, cluster, &topology).await? {
                     None if container.is_none() => return Ok(()),
                     None if first.as_ref().is_some_and(|first| topology.is_newer(first)) => {
                         return Ok(());
@@ -149,7 +155,23 @@ pub(super) async fn until_whole(
 }
 
 /// What a cluster lacks, as a sentence.
-fn lacking(topology: &Topology) -> Option<String> {
+async fn lacking(cx: &Context, cluster: &str, topology: &Topology) -> Result<Option<String>> {
+    if let Some(lacking) = lacks(topology) {
+        return Ok(Some(lacking));
+    }
+    for node in containers(cx, cluster).await? {
+        // A cluster takes one that has just ended for live for some seconds more.
+        let status = topology.at(&names::address_of(&node.name));
+        let counts = status.is_some_and(|status| status.membership == Membership::Active);
+        if counts && !serves(cx, &node).await {
+            return Ok(Some(format!("{} does not serve. ", node.name)));
+        }
+    }
+    Ok(None)
+}
+
+/// What it lacks by its own account.
+fn lacks(topology: &Topology) -> Option<String> {
     let dead: Vec<String> = topology
         .members()
         .filter(|node| !node.is_live)
