@@ -136,6 +136,11 @@ impl Terraform {
         self.expect_error_of("apply", &["-auto-approve"])
     }
 
+    /// Destroys everything, which must fail; returns what was said.
+    pub fn expect_destroy_error(&self) -> Result<Diagnostics> {
+        self.expect_error_of("destroy", &["-auto-approve"])
+    }
+
     /// The state.
     pub fn show_json(&self) -> Result<Value> {
         self.show(&[])

@@ -301,6 +301,17 @@ impl Error {
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Docker { status: 404, .. })
     }
+
+    /// Whether Docker said that a container is gone, does not run, or is on its way out.
+    pub fn is_of_ended_container(&self) -> bool {
+        // These it tells with status 500.
+        let goes = |message: &str| {
+            ["marked for removal", "RWLayer of container"]
+                .iter()
+                .any(|words| message.contains(words))
+        };
+        matches!(self, Self::Docker { status, message, .. } if matches!(status, 404 | 409) || goes(message))
+    }
 }
 
 /// What to do, starting with ": ", where a node's log shows a reason that is not in the node.

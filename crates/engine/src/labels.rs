@@ -92,6 +92,10 @@ pub const ATLAS_COCKROACHDB_NEW_STORE: &str = "k3d.x.atlas.cockroachdb.new-store
 /// On the containers: the network that the node was made for; it may be on others as well.
 pub const ATLAS_COCKROACHDB_NETWORK: &str = "k3d.x.atlas.cockroachdb.network";
 
+/// On a volume with nothing in it: in which second the last of a cluster's nodes had been started when that was found to
+/// hold nothing, as Unix seconds.
+pub const ATLAS_COCKROACHDB_EMPTIED: &str = "k3d.x.atlas.cockroachdb.emptied";
+
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs

@@ -141,7 +141,13 @@ fn replicator_state(found: &Replicator, before: &Value) -> Value {
 fn state(observed: &Observed, before: &Value) -> Value {
     let mut state = before.clone();
     let Some(found) = &observed.found else {
-        return Value::Null;
+        let Some(name) = before.get("name").as_str().filter(|_| !observed.is_gone()) else {
+            return Value::Null;
+        };
+        // Its volume, for instance, after a destroy that was killed: what is forgotten would stay.
+        let missing = format!("{} is not there", server::container_name(name));
+        state.set("drift", Value::List(vec![Value::string(missing)]));
+        return state;
     };
     let endpoint = server::endpoint(found.port);
     for (name, value) in [

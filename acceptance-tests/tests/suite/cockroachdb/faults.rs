@@ -49,13 +49,48 @@ fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Resul
     Ok(())
 }
 
+/// One region of two nodes and nothing in it.
+fn small(sandbox: &Sandbox) -> Result<Ledger> {
+    let mut ledger = Ledger::new(sandbox)?;
+    ledger.regions = vec![("us-east", 2)];
+    ledger.database.clear();
+    Ok(ledger)
+}
+
+#[test]
+fn a_destroy_that_was_interrupted_goes_on_and_one_that_cannot_ask_takes_no_data() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let ledger = small(&sandbox)?;
+    let nodes = [1, 2].map(|number| ledger.node("us-east", number));
+    let mut terraform = sandbox.terraform()?;
+    terraform.apply(&ledger.hcl())?;
+
+    // Only the stores are left, which tell nothing.
+    sandbox
+        .docker()
+        .run(&["rm", "--force", &nodes[0], &nodes[1]])?
+        .success()?;
+    terraform
+        .expect_destroy_error()?
+        .expect(&["perhaps tables", "force_destroy"])?;
+    terraform.apply(&ledger.hcl())?;
+
+    // Both nodes have been stopped when the first of them is to be removed.
+    let upstream = &Settings::get()?.docker_socket;
+    let proxy = FaultProxy::start(&sandbox.path("docker.sock"), upstream)?;
+    terraform.set_docker_host(Some(proxy.host()));
+    let remove = Pattern::of("DELETE", &format!("/containers/{}", nodes[0]));
+    proxy.fault_at(1, remove, Fault::Refuse);
+    terraform.expect_destroy_error()?;
+    ensure!(proxy.is_spent(), "nothing was to be removed");
+    terraform.destroy().map(drop)
+}
+
 /// A node that is being stopped lets nobody in any more, though it has just answered.
 #[test]
 fn where_one_node_turns_a_question_away_another_answers_it() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let mut ledger = Ledger::new(&sandbox)?;
-    ledger.regions = vec![("us-east", 2)];
-    ledger.database.clear();
+    let ledger = small(&sandbox)?;
     sandbox.terraform()?.apply(&ledger.hcl())?;
 
     let upstream = &Settings::get()?.docker_socket;

@@ -139,12 +139,22 @@ impl Aws {
     where
         E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     {
-        let silent = matches!(
-            error,
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) | SdkError::ResponseError(_)
-        );
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let silent = match &error {
+            SdkError::DispatchFailure(_)
+            | SdkError::TimeoutError(_)
+            | SdkError::ResponseError(_) => true,
+            // A server that is just stopping, or what stands before it: the service itself would name an error.
+            SdkError::ServiceError(told) => {
+                told.err().code().is_none() && matches!(status, Some(500 | 502..=504))
+            }
+            _ => false,
+        };
         if silent {
-            let why = reasons(&error);
+            let why = match status {
+                Some(status @ 500..) => format!("status {status}"),
+                _ => reasons(&error),
+            };
             return Error::invalid(
                 FieldPath::of("endpoint"),
                 format!("{} gives no answer that makes sense: {why}.", self.endpoint),
@@ -155,7 +165,6 @@ impl Aws {
                 },
             );
         }
-        let status = error.raw_response().map(|raw| raw.status().as_u16());
         let (code, message) = match error.as_service_error() {
             Some(known) => (
                 known.code().unwrap_or_default().to_owned(),

@@ -132,10 +132,14 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
     let nodes = views().flat_map(|view| &view.nodes);
     let nodes = nodes.filter(|node| node.attached || node.script.is_some());
     try_join_all(nodes.map(|node| leave(cx, name, &node.name, node.running))).await?;
-    cx.guard(
-        "removing the transit network",
-        cx.docker.remove_network(&network_name(name)),
-    )
+    cx.guard("removing the transit network", async {
+        let transit = network_name(name);
+        // Also nodes of clusters that have no server any more.
+        for node in cx.docker.containers_on(&transit).await? {
+            cx.docker.detach(&transit, &node.name).await?;
+        }
+        cx.docker.remove_network(&transit).await
+    })
     .await?;
     drop(lock);
     on_other_bridges(cx, observed.clusters.keys()).await;

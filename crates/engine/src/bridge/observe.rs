@@ -315,11 +315,7 @@ fn understand(list: &str, bridge: &str) -> Option<Kubernetes> {
 /// Whether a failure is the node's state of the moment: a command in it failed, it does not run, or it
 /// is gone.
 pub(super) fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::Exec { .. } | Error::Docker { status: 409, .. } => true,
-        Error::Docker { message, .. } => message.to_lowercase().contains("no such container"),
-        _ => false,
-    }
+    matches!(error, Error::Exec { .. }) || error.is_of_ended_container()
 }
 
 /// How the keys of bridges begin.

@@ -287,7 +287,8 @@ impl Authority {
 
 /// Removes what [`Authority::ensure`] made, and the folder where nothing else is in it.
 pub(super) fn remove(folder: &Path) -> Result<()> {
-    for name in ["client.root.key", "client.root.crt", "ca.key", "ca.crt"] {
+    // Without its certificate a key is not taken for an authority that lost its own.
+    for name in ["client.root.key", "client.root.crt", "ca.crt", "ca.key"] {
         let path = folder.join(name);
         match fs::remove_file(&path) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -350,7 +350,7 @@ fn is_unheard(output: &Output, repeatable: bool) -> bool {
     let (message, code, _) = complaint(output);
     // Docker's words, on whichever stream: the container ended in this moment.
     let never_ran = message.contains("OCI runtime exec failed");
-    let drains = code == "57P01";
+    let drains = code == STOPS;
     let never_entered = output.stdout.is_empty() && (drains || message.starts_with(NO_SERVER));
     let lost = message.is_empty() || LOST.iter().any(|words| message.starts_with(words));
     output.code != 0 && (never_ran || never_entered || repeatable && (drains || lost))
@@ -366,7 +366,9 @@ pub(super) fn silence(error: &Error) -> Option<&str> {
         words.any(|words| message.starts_with(words))
     };
     match error {
-        Error::Cockroach { code, message, .. } if matches!(code.as_str(), "58C00" | "58C01") => {
+        Error::Cockroach { code, message, .. }
+            if matches!(code.as_str(), "58C00" | "58C01" | STOPS) =>
+        {
             Some(message)
         }
         Error::Cockroach { code, message, .. } if code.is_empty() => {
@@ -385,6 +387,9 @@ fn without_statement(mut output: Output) -> Output {
     output.stdout.clear();
     output
 }
+
+/// What a node says that drains or shuts down, by SQLSTATE.
+const STOPS: &str = "57P01";
 
 /// How the command line begins where no server takes its connection.
 const NO_SERVER: &str = "cannot dial server";
@@ -490,6 +495,8 @@ mod tests {
         assert!(silence(&lost).is_some_and(|message| message.contains("lost quorum")));
         assert!(silence(&said("ERROR: cannot dial server.\n")).is_some());
         assert!(silence(&said("")).is_some(), "it was killed");
+        let stops = "ERROR: server is shutting down\nSQLSTATE: 57P01\n";
+        assert!(silence(&said(stops)).is_some());
         // Not every refusal has a code.
         for refusal in ["unknown setting\nSQLSTATE: 42704", "unknown setting: \"x\""] {
             assert_eq!(silence(&said(&format!("ERROR: {refusal}\n"))), None);

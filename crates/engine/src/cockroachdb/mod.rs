@@ -8,6 +8,7 @@ pub mod certificates;
 pub mod cluster;
 mod command;
 pub mod database;
+mod emptied;
 pub mod names;
 pub mod quorum;
 pub mod region;

@@ -25,6 +25,11 @@ pub fn address(cluster: &str, region: &str, number: u32) -> String {
     address_of(&node(cluster, region, number))
 }
 
+/// The volume that says that a cluster was found empty. No node's name ends so.
+pub(super) fn emptied(cluster: &str) -> String {
+    format!("atlas-cockroachdb-{cluster}-emptied")
+}
+
 /// The same of a container.
 pub(crate) fn address_of(container: &str) -> String {
     format!("{container}:{SQL_PORT}")

@@ -35,7 +35,7 @@ impl Docker {
             .map_err(|error| self.failed("write files into", container, error))
     }
 
-    /// Reads one file; `None` where it, or the container, does not exist.
+    /// Reads one file; `None` where it does not exist, or its container goes or is gone.
     pub async fn get_file(&self, container: &str, path: &str) -> Result<Option<Vec<u8>>> {
         let options = DownloadFromContainerOptionsBuilder::default()
             .path(path)
@@ -47,7 +47,7 @@ impl Docker {
                 Ok(chunk) => bytes.extend_from_slice(&chunk),
                 Err(error) => {
                     let error = self.failed("read a file of", container, error);
-                    return if error.is_not_found() {
+                    return if error.is_of_ended_container() {
                         Ok(None)
                     } else {
                         Err(error)

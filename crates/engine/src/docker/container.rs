@@ -184,13 +184,20 @@ impl Docker {
         .await
     }
 
-    /// Running containers, by name.
-    pub async fn running_containers(&self) -> Result<Vec<Node>> {
+    /// Containers that have this volume, by name.
+    pub async fn containers_with(&self, volume: &str) -> Result<Vec<Node>> {
         self.containers_by(&HashMap::from([(
-            "status".to_owned(),
-            vec!["running".to_owned()],
+            "volume".to_owned(),
+            vec![volume.to_owned()],
         )]))
         .await
+    }
+
+    /// Containers that run, paused ones included, by name.
+    pub async fn running_containers(&self) -> Result<Vec<Node>> {
+        let states = ["running", "paused"].map(str::to_owned);
+        self.containers_by(&HashMap::from([("status".to_owned(), states.into())]))
+            .await
     }
 
     async fn containers_by(&self, filters: &HashMap<String, Vec<String>>) -> Result<Vec<Node>> {
@@ -250,8 +257,11 @@ impl Docker {
     /// Stops a container within `seconds`; one that is gone or stopped is as good.
     pub async fn stop_container(&self, name: &str, seconds: i32) -> Result<()> {
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
-        let done = self.api.stop_container(name, Some(options)).await;
-        self.unless_gone("stop container", name, done).map(drop)
+        match self.api.stop_container(name, Some(options)).await {
+            // Docker answers when it has ended, which may take longer than any other answer.
+            Err(bollard::errors::Error::RequestTimeoutError) => self.until_ended(name).await,
+            done => self.unless_gone("stop container", name, done).map(drop),
+        }
     }
 
     /// Lets a paused container's processes run again.

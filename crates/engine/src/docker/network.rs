@@ -172,7 +172,10 @@ impl Docker {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("detach from a network container", container, error);
-                let gone = error.is_not_found() || error.to_string().contains("is not connected");
+                let gone = error.is_not_found()
+                    || ["is not connected", "marked for removal"]
+                        .iter()
+                        .any(|words| error.to_string().contains(words));
                 if gone { Ok(()) } else { Err(error) }
             }
         }

@@ -1,13 +1,18 @@
 //! Named volumes.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
 
 use super::Docker;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::labels::Labels;
+use crate::pace::Pace;
+
+/// How long a volume that no container holds any more may be in use.
+const RELEASE: Duration = Duration::from_secs(60);
 
 impl Docker {
     /// Creates a volume; an existing one of this name is left as it is.
@@ -46,15 +51,31 @@ impl Docker {
 
     /// Whether there is a volume of this name, whoever made it.
     pub async fn has_volume(&self, name: &str) -> Result<bool> {
+        Ok(self.volume_labels(name).await?.is_some())
+    }
+
+    /// The labels of the volume of this name; `None` where there is none.
+    pub async fn volume_labels(&self, name: &str) -> Result<Option<Labels>> {
         let found = self.api.inspect_volume(name).await;
         let found = self.unless_gone("inspect volume", name, found)?;
-        Ok(found.is_some())
+        Ok(found.map(|volume| volume.labels.into_iter().collect()))
     }
 
     /// Removes a volume; one that is gone already is as good.
     pub async fn remove_volume(&self, name: &str) -> Result<()> {
         let options = RemoveVolumeOptionsBuilder::default().force(true).build();
-        let done = self.api.remove_volume(name, Some(options)).await;
-        self.unless_gone("remove volume", name, done).map(drop)
+        let mut pace = Pace::new();
+        let started = Instant::now();
+        loop {
+            let done = self.api.remove_volume(name, Some(options.clone())).await;
+            let done = self.unless_gone("remove volume", name, done).map(drop);
+            // A container that is being removed holds it for a while after it is listed no more.
+            let is_held = matches!(&done, Err(Error::Docker { status: 409, .. }));
+            let may_be_freed = is_held && self.containers_with(name).await?.is_empty();
+            if !may_be_freed || started.elapsed() > RELEASE {
+                return done;
+            }
+            pace.pause().await;
+        }
     }
 }

@@ -70,7 +70,10 @@ async fn read(cx: &Context, spec: &Spec) -> Result<Observed> {
 async fn node_images(cx: &Context, node: &str, names: &[String]) -> Result<NodeImages> {
     let mut command = vec!["sh", "-c", LIST, "sh"];
     command.extend(names.iter().map(String::as_str));
-    let listed = cx.docker.exec(node, &command).await?;
+    let listed = match cx.docker.exec(node, &command).await {
+        Err(error) if error.is_of_ended_container() => String::new(),
+        listed => listed?,
+    };
     let images = listed.lines().filter_map(|line| {
         let (name, manifest) = line.split_once(' ')?;
         Some((name.to_owned(), config_digest(manifest)?))

@@ -43,7 +43,6 @@ impl Work<'_> {
         let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
         self.volume().await?;
         self.reattach(&facts).await?;
-        self.forget_lost(&created).await;
         self.create_nodes(&created, &facts).await?;
         self.start(&created).await?;
         self.forward(&created).await
@@ -156,23 +155,40 @@ impl Work<'_> {
     }
 
     /// Agents that lost their containers: Kubernetes calls one Ready for a while yet, which would be taken for the new
-    /// one's word, and k3s lets nobody in under the name of a node that it knows.
-    async fn forget_lost(&self, created: &[&DesiredNode]) {
-        let agents = created.iter().filter(|node| node.role == Role::Agent);
-        let agents: Vec<&str> = agents.map(|node| node.name.as_str()).collect();
-        if let Some(server) = self.running_server()
-            && !agents.is_empty()
-        {
-            self.forget(&server.name, &agents).await;
+    /// one's word, and k3s lets nobody in under the name of a node that it knows. Returns those that it may know still.
+    async fn forget_lost<'b>(&'b self, created: &[&'b DesiredNode]) -> Vec<&'b str> {
+        let server = self.observed.and_then(Observed::server);
+        let Some(server) = server.filter(|server| !self.creates(&server.name)) else {
+            // A new server knows nobody.
+            return Vec::new();
+        };
+        let made = created.iter().filter(|node| node.role == Role::Agent);
+        let made = made.map(|node| node.name.as_str());
+        let never_ran = self.plan.steps.iter().filter_map(|step| match step {
+            Step::StartNode { node, role, status } if status == "created" => {
+                (*role == Role::Agent).then_some(node.as_str())
+            }
+            _ => None,
+        });
+        let agents: Vec<&str> = made.chain(never_ran).collect();
+        if agents.is_empty() || server.state.running && self.forget(&server.name, &agents).await {
+            return Vec::new();
         }
+        agents
     }
 
-    /// Best effort.
-    async fn forget(&self, server: &str, nodes: &[&str]) {
-        let args = [&["delete", "node", "--ignore-not-found"], nodes].concat();
-        if let Err(error) = kubectl::kubectl(self.cx, server, &args).await {
+    /// Best effort: whether it was done.
+    async fn forget(&self, server: &str, nodes: &[&str]) -> bool {
+        let done = self.do_forget(server, nodes).await;
+        if let Err(error) = &done {
             tracing::warn!("forgetting {}: {error}", nodes.join(", "));
         }
+        done.is_ok()
+    }
+
+    async fn do_forget(&self, server: &str, nodes: &[&str]) -> Result<()> {
+        let args = [&["delete", "node", "--ignore-not-found"], nodes].concat();
+        kubectl::kubectl(self.cx, server, &args).await.map(drop)
     }
 
     async fn reattach(&self, facts: &Facts) -> Result<()> {
@@ -228,6 +244,7 @@ impl Work<'_> {
             .await
     }
 
+    /// Starts nodes, and waits until they are ready.
     pub(super) async fn start(&self, created: &[&DesiredNode]) -> Result<()> {
         let mut starting: Vec<(Role, &str)> = created
             .iter()
@@ -241,13 +258,19 @@ impl Work<'_> {
         // look for a server; after that all of them become ready side by side.
         starting.sort();
         self.complete_files().await?;
-        for (_, name) in &starting {
+        let mut to_forget = self.forget_lost(created).await;
+        let server = super::node_name(&self.spec.name, Role::Server, 0);
+        for (role, name) in &starting {
+            if *role == Role::Agent && !to_forget.is_empty() {
+                ready::wait(self.cx, Role::Server, &server).await?;
+                self.do_forget(&server, &to_forget).await?;
+                to_forget.clear();
+            }
             self.cx.tell(&format!("starting {name}"));
             self.cx
                 .guard("starting a node", self.cx.docker.start_container(name))
                 .await?;
         }
-        let server = super::node_name(&self.spec.name, Role::Server, 0);
         let running = self.running_already(&starting);
         // One that runs already may have been started by a run that was interrupted. Its log may
         // have been rotated since, so Kubernetes is asked first.

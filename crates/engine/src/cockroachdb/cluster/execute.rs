@@ -8,8 +8,9 @@ use super::spec::{LICENSE, Spec};
 use crate::cockroachdb::command::{Shell, Statement, silence};
 use crate::cockroachdb::stage::{SERVES, Stage, WAITS, stage};
 use crate::cockroachdb::topology::{Membership, Topology, View};
-use crate::cockroachdb::{certificates, names, region, turn};
+use crate::cockroachdb::{certificates, emptied, names, region, turn};
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result, refuse};
 use crate::pace::Pace;
 use crate::{labels, ready};
@@ -43,6 +44,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// [`Error::TimedOut`] naming the nodes that are missing.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = admit(cx, spec).await?;
+    if observed.volumes.contains(&names::emptied(&spec.name)) {
+        emptied::forget(cx, &spec.name).await?;
+    }
     let work = Box::pin(bring_up(cx, spec, plan(spec, &observed)));
     cx.oversee("bringing up a cluster of CockroachDB", work)
         .await?;
@@ -119,6 +123,10 @@ async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
                 ));
             }
             let (view, _) = region::ask(cx, nodes.iter()).await?;
+            if matches!(view, View::Uninitialized) {
+                // Not all had come so far at the first look.
+                init(cx, spec).await?;
+            }
             let live = |name: &str| {
                 let address = format!("{name}:{}", names::SQL_PORT);
                 view.topology()
@@ -233,10 +241,12 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
     };
     let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
     cx.guard("removing a cluster of CockroachDB", async {
-        let started = observed
-            .containers
-            .iter()
-            .any(|node| node.started_second() > 0);
+        let nodes: Vec<&Node> = observed.containers.iter().collect();
+        let stores = observed.volumes.iter();
+        let stores = stores.filter(|name| **name != names::emptied(&spec.name));
+        // A store without a container may have had one that served.
+        let may_hold =
+            nodes.iter().any(|node| node.started_second() > 0) || stores.count() > nodes.len();
         match (&observed.view, &observed.shell) {
             _ if force => {}
             (View::Live(_), Some(shell)) => match tables(cx, shell).await {
@@ -245,8 +255,15 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
                 Err(error) if silence(&error).is_some() => return Err(refusal(untold())),
                 Err(error) => return Err(error),
             },
-            (View::Silent(_) | View::Absent, _) if started => return Err(refusal(untold())),
+            (View::Silent(_) | View::Absent, _)
+                if may_hold && !emptied::holds(cx, &spec.name, &nodes).await? =>
+            {
+                return Err(refusal(untold()));
+            }
             _ => {}
+        }
+        if !force {
+            emptied::keep(cx, &spec.name, &nodes).await?;
         }
         cx.tell(&format!("remove all nodes of {}", spec.name));
         let removals = observed.containers.iter().map(|node| async {
@@ -255,8 +272,11 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
         });
         futures_util::future::try_join_all(removals).await?;
         for volume in &observed.volumes {
-            cx.docker.remove_volume(volume).await?;
+            if *volume != names::emptied(&spec.name) {
+                cx.docker.remove_volume(volume).await?;
+            }
         }
+        emptied::forget(cx, &spec.name).await?;
         match &spec.certificates {
             Some(folder) => certificates::remove(folder),
             None => Ok(()),

@@ -120,9 +120,16 @@ pub async fn observe<'a>(
 
 /// What its nodes say, and one that answers for it.
 pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, Option<Shell>)> {
-    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
-    let containers = cx.docker.containers(&[label]).await?;
-    region::ask(cx, containers.iter()).await
+    let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
+    let containers = cx.docker.containers(&label).await?;
+    match region::ask(cx, containers.iter()).await? {
+        // What nodes left is not nothing.
+        (View::Absent, shell) if !cx.docker.volumes(&label).await?.is_empty() => {
+            let reason = format!("no node of {cluster} runs here, and there are volumes of it");
+            Ok((View::Silent(reason), shell))
+        }
+        told => Ok(told),
+    }
 }
 
 async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Observed> {

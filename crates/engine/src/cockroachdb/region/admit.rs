@@ -10,6 +10,7 @@ use crate::cockroachdb::names;
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Problem, Result, refuse};
+use crate::labels;
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::ports;
@@ -107,9 +108,17 @@ async fn authority_problem(
 /// Somebody else's container or volume under a node's name.
 async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) -> Result<()> {
     let name = names::node(&spec.cluster, &spec.name, number);
+    // Also one of its own that is being removed, or was made in this moment.
+    let is_own = |node: &Node| {
+        node.label(labels::ATLAS_COCKROACHDB) == Some(spec.cluster.as_str())
+            && node.label(labels::ATLAS_COCKROACHDB_REGION) == Some(spec.name.as_str())
+    };
     let (kind, remove) = if observed.member(number).is_some() {
         return Ok(());
-    } else if cx.docker.container(&name).await?.is_some() {
+    } else if let Some(found) = cx.docker.container(&name).await? {
+        if is_own(&found) {
+            return Ok(());
+        }
         ("container", "docker rm -f")
     } else if !observed.volumes.contains(&number) && cx.docker.has_volume(&name).await? {
         ("volume", "docker volume rm")

@@ -9,7 +9,7 @@ use super::container::{container, own_labels};
 use super::observe::{Member, Observed, observe};
 use super::plan::{Plan, Step, plan};
 use super::spec::Spec;
-use super::wait::{ask_others, until_count, until_member, until_whole};
+use super::wait::{ask_others, until_count, until_free, until_member, until_whole};
 use crate::cockroachdb::certificates::{Authority, DAY};
 use crate::cockroachdb::names::{self, CERTIFICATES};
 use crate::cockroachdb::stage::{SERVES, WAITS};
@@ -100,14 +100,17 @@ impl Work<'_> {
             }
         }
         let starting = plan.steps.iter().filter_map(|step| match step {
-            Step::CreateNode(number) | Step::StartNode(number) => {
+            Step::CreateNode(number) | Step::StartNode(number) | Step::AwaitNode(number) => {
                 tell(step);
                 Some(self.start(*number, matches!(step, Step::CreateNode(_))))
             }
             _ => None,
         });
         try_join_all(starting).await?;
-        let joined = |step: &Step| matches!(step, Step::CreateNode(_) | Step::RecommissionNode(_));
+        let joined = |step: &Step| {
+            use Step::{AwaitNode, CreateNode, RecommissionNode};
+            matches!(step, CreateNode(_) | AwaitNode(_) | RecommissionNode(_))
+        };
         if matches!(self.observed.view, View::Live(_)) && plan.steps.iter().any(joined) {
             self.spread().await?;
         }
@@ -145,13 +148,21 @@ impl Work<'_> {
         names::node(&self.spec.cluster, &self.spec.name, number)
     }
 
+    async fn runs(&self, number: u32) -> Result<bool> {
+        let container = self.cx.docker.container(&self.name(number)).await?;
+        Ok(container.is_some_and(|container| container.state.running))
+    }
+
     async fn create(&self, number: u32) -> Result<()> {
         let name = self.name(number);
         let node = self.spec.node(number);
+        // One that an earlier run began to remove.
+        self.cx.docker.remove_container(&name).await?;
+        let is_new = !self.cx.docker.has_volume(&name).await?;
         let volume_labels = own_labels(self.spec, number);
         self.cx.docker.ensure_volume(&name, &volume_labels).await?;
         let mut made = container(self.spec, &node);
-        if !self.observed.volumes.contains(&number) {
+        if is_new {
             let label = labels::ATLAS_COCKROACHDB_NEW_STORE.to_owned();
             made.labels.insert(label, "true".to_owned());
         }
@@ -175,10 +186,11 @@ impl Work<'_> {
         };
         let files = [
             file("ca.crt", &authority.certificate, 0o644),
-            file("node.crt", &node.certificate, 0o644),
-            file("node.key", &node.key, 0o600),
             file("client.root.crt", &root.certificate, 0o644),
             file("client.root.key", &root.key, 0o600),
+            file("node.key", &node.key, 0o600),
+            // The one that is looked at comes last: where it is new, all are.
+            file("node.crt", &node.certificate, 0o644),
         ];
         self.cx.docker.put_files(&self.name(number), &files).await
     }
@@ -188,10 +200,11 @@ impl Work<'_> {
         let runs = |member: &Member| member.container.state.running;
         if self.observed.member(number).is_some_and(runs) {
             // Documented: a node reads its certificates again.
-            self.cx
-                .docker
-                .signal_container(&self.name(number), "SIGHUP")
-                .await?;
+            let name = self.name(number);
+            let told = self.cx.docker.signal_container(&name, "SIGHUP").await;
+            if told.is_err() && self.runs(number).await? {
+                return told;
+            }
         }
         Ok(())
     }
@@ -254,35 +267,31 @@ impl Work<'_> {
 
     /// One node of a rolling change: no other node of the cluster is changed meanwhile.
     async fn remake(&self, number: u32) -> Result<()> {
-        let (cx, cluster) = (self.cx, &self.spec.cluster);
-        let name = self.name(number);
-        let _turn = loop {
-            let container = cx.docker.container(&name).await?;
-            if !container.is_some_and(|container| container.state.running) {
-                // It holds up nothing, and whoever has the turn may wait for it.
+        let (cx, name) = (self.cx, self.name(number));
+        loop {
+            if !self.runs(number).await? {
+                // It holds up nothing, and whoever is to go may wait for it. The cluster may take it for live yet.
                 return self.remake_container(number).await;
             }
             // One that an earlier run told to stop may end at any time.
-            tokio::select! {
-                turn = turn(cx, cluster) => break turn?,
-                ended = cx.docker.until_ended(&name) => ended?,
-            }
-        };
-        let itself = [name.clone()];
-        let (view, shell) = ask_others(cx, cluster, &itself).await?;
-        // One that is not live takes no drain, and may be what the cluster lacks.
-        if let (View::Live(topology), Some(shell)) = (&view, &shell)
-            && let Some(status) = topology.at(&names::address_of(&name))
-            && status.is_live
-        {
-            until_whole(cx, cluster, shell, None).await?;
-            shell.drain(cx, status.id).await?;
-        }
-        cx.docker.stop_container(&name, STOP).await?;
-        self.remake_container(number).await?;
-        match (view, shell) {
-            (View::Live(_), Some(shell)) => until_whole(cx, cluster, &shell, Some(&name)).await,
-            _ => Ok(()),
+            let serves = matches!(self.observed.view, View::Live(_));
+            let free = tokio::select! {
+                free = until_free(cx, &self.spec.cluster, &name, serves) => free,
+                ended = cx.docker.until_ended(&name) => {
+                    ended?;
+                    continue;
+                }
+            };
+            let (_turn, shell) = match free {
+                Err(_) if !self.runs(number).await? => continue,
+                free => free?,
+            };
+            cx.docker.stop_container(&name, STOP).await?;
+            self.remake_container(number).await?;
+            return match shell {
+                Some(shell) => until_whole(cx, &shell, &name).await,
+                None => Ok(()),
+            };
         }
     }
 

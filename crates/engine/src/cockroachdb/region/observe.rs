@@ -8,8 +8,8 @@ use super::spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec
 use crate::cockroachdb::certificates::Certificate;
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
-use crate::cockroachdb::stage::{Stage, stage};
-use crate::cockroachdb::topology::{self, View};
+use crate::cockroachdb::stage::{Stage, has_served, stage};
+use crate::cockroachdb::topology::{self, Membership, View};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
@@ -43,6 +43,8 @@ pub struct Member {
     pub container: Node,
     /// Its certificate, where it has one that can be read.
     pub certificate: Option<Certificate>,
+    /// Whether its store is new, and the cluster serves and has not counted it yet.
+    pub joins: bool,
 }
 
 impl Observed {
@@ -165,8 +167,11 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
             cx.docker.containers(std::slice::from_ref(&of_cluster)),
             cx.docker.volumes(&volume_labels),
         )?;
+        // What is being removed is as good as gone, and cannot be looked into.
+        let stays = |node: &Node| !matches!(node.state.status.as_str(), "removing" | "dead");
         let (own, others): (Vec<Node>, Vec<Node>) = all
             .into_iter()
+            .filter(stays)
             .partition(|node| node.label(labels::ATLAS_COCKROACHDB_REGION) == Some(region));
         let prefix = names::node(cluster, region, 0);
         let prefix = prefix.trim_end_matches('0');
@@ -178,6 +183,9 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
         let asked = ask(cx, own.iter().chain(&others));
         let (mut members, (view, shell)) = tokio::try_join!(members, asked)?;
         members.sort_by_key(|member| member.found.number);
+        for member in &mut members {
+            member.joins = joins(cx, &view, &member.container).await?;
+        }
         Ok(Observed {
             cluster: cluster.to_owned(),
             region: region.to_owned(),
@@ -232,8 +240,24 @@ pub(in super::super) async fn ask(
             (View::Silent(reason), Some(shell))
         }
         (None, Some(shell), None) => (View::Uninitialized, Some(shell)),
-        (None, None, _) => (View::Absent, None),
+        (None, None, Some(node)) => {
+            let reason = format!("{} does not run, as no other node here", node.name);
+            (View::Silent(reason), None)
+        }
+        (None, None, None) => (View::Absent, None),
     })
+}
+
+/// Whether this is a node on a new store that is yet to become a member. At its address may have been another one, which
+/// left for good.
+async fn joins(cx: &Context, view: &View, node: &Node) -> Result<bool> {
+    let Some(topology) = view.topology() else {
+        return Ok(false);
+    };
+    let status = topology.at(&names::address_of(&node.name));
+    let is_free = status.is_none_or(|status| status.membership == Membership::Decommissioned);
+    let is_new = node.label(labels::ATLAS_COCKROACHDB_NEW_STORE).is_some();
+    Ok(is_free && is_new && !has_served(cx, node).await?)
 }
 
 /// Whether the node in this container is up and lets clients in.
@@ -262,6 +286,7 @@ async fn member(cx: &Context, node: &Node) -> Result<Member> {
         found,
         container: node.clone(),
         certificate,
+        joins: false,
     })
 }
 
@@ -344,6 +369,7 @@ mod tests {
                 found: read(&container),
                 container,
                 certificate: None,
+                joins: false,
             }
         };
         Observed {

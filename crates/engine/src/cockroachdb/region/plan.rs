@@ -23,6 +23,8 @@ pub enum Step {
     CreateNode(u32),
     /// Starts a node.
     StartNode(u32),
+    /// Waits for a node that was started on a new store.
+    AwaitNode(u32),
     /// Waits until enough nodes elsewhere are part of the cluster.
     WaitForNodes(u32),
     /// Takes members out of the cluster, by id: their stores are lost, and other members are at their addresses.
@@ -45,6 +47,7 @@ impl Step {
             Self::RenewCertificate(n) => format!("renew the certificate of {}", name(n)),
             Self::CreateNode(n) => format!("create {}", name(n)),
             Self::StartNode(n) => format!("start {}", name(n)),
+            Self::AwaitNode(n) => format!("wait for {} to join {cluster}", name(n)),
             Self::WaitForNodes(n) => format!("wait for {n} nodes of {region} to join {cluster}"),
             Self::ForgetMembers(ids) => {
                 let ids: Vec<String> = ids.iter().map(|id| format!("n{id}")).collect();
@@ -88,7 +91,8 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
             .status(number)
             .is_some_and(|status| status.membership == Membership::Decommissioned);
         let is_here = observed.member(number).is_some() || observed.volumes.contains(&number);
-        if left && is_here {
+        let joins = observed.member(number).is_some_and(|member| member.joins);
+        if left && is_here && !joins {
             steps.extend([Step::WipeNode(number), Step::CreateNode(number)]);
             continue;
         }
@@ -136,6 +140,8 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
             .is_some_and(|status| status.is_live && status.is_draining);
         if !member.container.state.running {
             steps.push(Step::StartNode(number));
+        } else if joins {
+            steps.push(Step::AwaitNode(number));
         } else if drains {
             // Only a restart takes a drain back that nobody goes on with.
             steps.push(Step::RemakeNode(number));
@@ -363,6 +369,7 @@ mod tests {
                 ..Node::default()
             },
             certificate: Some(certificate.clone()),
+            joins: false,
         };
         let statuses = (1..=spec.nodes).map(|n| status(spec, n, Membership::Active));
         Observed {
@@ -518,6 +525,21 @@ mod tests {
         assert_eq!(view(&heir), [Step::ForgetMembers(vec![2])]);
         heir.is_live = false;
         assert_eq!(view(&heir), []);
+    }
+
+    #[test]
+    fn a_node_that_is_about_to_join_is_not_its_predecessor_that_left() {
+        let spec = spec();
+        let mut there = observed(&spec);
+        if let View::Live(topology) = &mut there.view {
+            topology.nodes[1].membership = Membership::Decommissioned;
+        }
+        let wiped = [Step::WipeNode(2), Step::CreateNode(2)];
+        assert_eq!(steps(&spec, &there), wiped);
+        there.members[1].joins = true;
+        assert_eq!(steps(&spec, &there), [Step::AwaitNode(2)]);
+        there.members[1].container.state.running = false;
+        assert_eq!(steps(&spec, &there), [Step::StartNode(2)]);
     }
 
     #[test]

@@ -7,8 +7,9 @@ use super::spec::Spec;
 use super::wait::ask_others;
 use crate::cockroachdb::stage::has_served;
 use crate::cockroachdb::topology::{Membership, View};
-use crate::cockroachdb::{cluster, database, names, turn};
+use crate::cockroachdb::{cluster, database, emptied, names, turn};
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels;
 
@@ -108,9 +109,19 @@ pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
                 });
             }
         }
-        if is_empty(cx, &observed).await? {
+        let nodes = observed.members.iter().map(|member| &member.container);
+        let nodes: Vec<&Node> = nodes.chain(&observed.neighbours).collect();
+        let is_last = observed.neighbours.is_empty();
+        if is_empty(cx, &observed).await? || emptied::holds(cx, cluster, &nodes).await? {
+            // Of other regions it says nothing.
+            if is_last && matches!(observed.view, View::Live(_)) {
+                emptied::keep(cx, cluster, &nodes).await?;
+            }
             for number in &numbers {
                 work.discard(*number).await?;
+            }
+            if is_last {
+                emptied::forget(cx, cluster).await?;
             }
             return Ok(());
         }

@@ -4,9 +4,11 @@ use super::observe::{ask, serves};
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
+use crate::cockroachdb::turn;
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Result};
+use crate::lock::Lock;
 use crate::pace::Pace;
 use crate::path::FieldPath;
 use crate::{labels, ready};
@@ -98,14 +100,58 @@ fn lost(node: &NodeStatus, region: &str) -> Error {
     )
 }
 
-/// Waits until every member is live, serves where it runs here, and all ranges are replicated: only then may a node go.
-/// `container` is one that was just started, which may end for good; what was reported before that does not count.
-pub(super) async fn until_whole(
+/// What is waited for before and after a node goes.
+const WHOLE: &str = "all ranges being replicated on live nodes";
+
+/// Waits until the node in this container may be stopped, drains it, and returns the turn in which that holds. Who waits
+/// for the cluster leaves the turn to those who may mend it. `serves` says whether the cluster is known to serve: what
+/// gives no answer then will again.
+///
+/// Returns a node to ask when it is back; none where nobody else answers.
+pub(super) async fn until_free(
     cx: &Context,
     cluster: &str,
-    shell: &Shell,
-    container: Option<&str>,
-) -> Result<()> {
+    container: &str,
+    mut serves: bool,
+) -> Result<(Lock, Option<Shell>)> {
+    let itself = [container.to_owned()];
+    let address = names::address_of(container);
+    let mut last = String::new();
+    let mut pace = Pace::new();
+    let waiting = async {
+        loop {
+            let turn = turn(cx, cluster).await?;
+            last = match ask_others(cx, cluster, &itself).await? {
+                (View::Live(topology), Some(shell)) => {
+                    serves = true;
+                    // One that is not live takes no drain, and may be what the cluster lacks.
+                    let Some(node) = topology.at(&address).filter(|node| node.is_live) else {
+                        return Ok((turn, Some(shell)));
+                    };
+                    match lacking(cx, cluster, &topology, node).await? {
+                        None => {
+                            shell.drain(cx, node.id).await?;
+                            return Ok((turn, Some(shell)));
+                        }
+                        Some(lacking) => lacking,
+                    }
+                }
+                (View::Silent(reason), _) if serves => {
+                    format!("{cluster} gives no answer: {reason}. ")
+                }
+                // There is nobody to drain it to.
+                _ => return Ok((turn, None)),
+            };
+            drop(turn);
+            pace.pause().await;
+        }
+    };
+    with_reason(cx.guard(WHOLE, waiting).await, last)
+}
+
+/// Waits until every member is live and all ranges are replicated again, and every node has told so since the one in
+/// `container` was started anew. That may end for good.
+pub(super) async fn until_whole(cx: &Context, shell: &Shell, container: &str) -> Result<()> {
     let mut last = String::new();
     let mut first: Option<Topology> = None;
     let mut pace = Pace::new();
@@ -113,8 +159,7 @@ pub(super) async fn until_whole(
         loop {
             // A node may be silent for a while, for instance while a range changes its leader.
             last = match shell.view(cx).await? {
-                View::Live(topology) => match lacking(cx, cluster, &topology).await? {
-                    None if container.is_none() => return Ok(()),
+                View::Live(topology) => match lacks(&topology) {
                     None if first.as_ref().is_some_and(|first| topology.is_newer(first)) => {
                         return Ok(());
                     }
@@ -122,9 +167,9 @@ pub(super) async fn until_whole(
                         first.get_or_insert(topology);
                         "Not every node has reported since. ".to_owned()
                     }
-                    Some(lacking) => {
+                    Some(lacks) => {
                         first = None;
-                        lacking
+                        lacks
                     }
                 },
                 View::Silent(reason) => format!("{} gives no answer: {reason}. ", shell.container),
@@ -132,14 +177,16 @@ pub(super) async fn until_whole(
                     format!("{} is part of no cluster. ", shell.container)
                 }
             };
-            if let Some(container) = container {
-                ready::still_runs(cx, container).await?;
-            }
+            ready::still_runs(cx, container).await?;
             pace.pause().await;
         }
     };
-    let doing = "all ranges being replicated on live nodes";
-    match cx.guard(doing, waiting).await {
+    with_reason(cx.guard(WHOLE, waiting).await, last)
+}
+
+/// Adds what was still missing to the end of a wait that was in vain.
+fn with_reason<T>(result: Result<T>, last: String) -> Result<T> {
+    match result {
         Err(Error::TimedOut {
             waiting_for, after, ..
         }) => Err(Error::TimedOut {
@@ -154,20 +201,34 @@ pub(super) async fn until_whole(
     }
 }
 
-/// What a cluster lacks, as a sentence.
-async fn lacking(cx: &Context, cluster: &str, topology: &Topology) -> Result<Option<String>> {
-    if let Some(lacking) = lacks(topology) {
-        return Ok(Some(lacking));
+/// What a cluster lacks before this node may go, as a sentence.
+async fn lacking(
+    cx: &Context,
+    cluster: &str,
+    topology: &Topology,
+    goes: &NodeStatus,
+) -> Result<Option<String>> {
+    if let Some(lacks) = lacks(topology).or_else(|| drains(topology, goes)) {
+        return Ok(Some(lacks));
     }
     for node in containers(cx, cluster).await? {
         // A cluster takes one that has just ended for live for some seconds more.
-        let status = topology.at(&names::address_of(&node.name));
+        let address = names::address_of(&node.name);
+        let status = topology.at(&address).filter(|_| address != goes.address);
         let counts = status.is_some_and(|status| status.membership == Membership::Active);
         if counts && !serves(cx, &node).await {
             return Ok(Some(format!("{} does not serve. ", node.name)));
         }
     }
     Ok(None)
+}
+
+/// Another node that drains, as it is about to go itself. Of two that drain, each may go.
+fn drains(topology: &Topology, goes: &NodeStatus) -> Option<String> {
+    let other = topology.members().find(|node| {
+        node.is_draining && node.membership == Membership::Active && node.id != goes.id
+    })?;
+    (!goes.is_draining).then(|| format!("n{} ({}) drains. ", other.id, other.address))
 }
 
 /// What it lacks by its own account.

@@ -176,7 +176,8 @@ pub async fn delete(scope: &Scope, spec: &Spec) -> Result<()> {
             for (outbox, queue) in &observed.outboxes {
                 refuse_loss(spec, outbox, Some(queue))?;
             }
-            if observed.bucket.is_some() {
+            let has_bucket = observed.bucket.is_some();
+            if has_bucket {
                 if spec.bucket.force_destroy {
                     scope.tell(&format!("emptying bucket {name}"));
                     // Nothing is to be told of this.
@@ -185,12 +186,15 @@ pub async fn delete(scope: &Scope, spec: &Spec) -> Result<()> {
                 } else if Box::pin(aws.bucket_holds_objects(name)).await? {
                     return Err(not_empty(name));
                 }
-                scope.tell(&format!("deleting bucket {name}"));
-                Box::pin(aws.delete_bucket(name)).await?;
             }
             for (queue, found) in observed.all() {
                 scope.tell(&format!("deleting queue {queue}"));
                 Box::pin(aws.delete_queue(found)).await?;
+            }
+            // Last, as the alias is known by it: what a killed run leaves is found again.
+            if has_bucket {
+                scope.tell(&format!("deleting bucket {name}"));
+                Box::pin(aws.delete_bucket(name)).await?;
             }
             Ok(())
         })

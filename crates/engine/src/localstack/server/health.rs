@@ -34,13 +34,12 @@ impl Health {
 
 /// Asks; `None` where it gives no answer.
 pub(super) async fn ask(cx: &Context, container: &str) -> Result<Option<Health>> {
-    let output = cx
-        .docker
-        .exec_output(container, &["python3", "-c", ASK])
-        .await?;
-    if output.code != 0 {
-        return Ok(None);
-    }
+    let command = ["python3", "-c", ASK];
+    let output = match cx.docker.exec_output(container, &command).await {
+        Ok(output) if output.code == 0 => output,
+        Err(error) if !error.is_of_ended_container() => return Err(error),
+        _ => return Ok(None),
+    };
     serde_json::from_str(&output.stdout)
         .map(Some)
         .map_err(|error| Error::Unexpected {
