@@ -90,6 +90,8 @@ fn docker(arguments: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Run;
 
@@ -99,10 +101,12 @@ mod tests {
             .args(["-c", "sleep 30; true"])
             .start()
             .unwrap();
-        while crate::processes::descendant_running(running.pid(), "sleep").is_none() {
-            std::thread::yield_now();
-        }
-        let told = gather(running.pid());
-        assert!(told.contains("sleep 30 : hrtimer_nanosleep"), "{told}");
+        // It is there before it sleeps.
+        let told = crate::eventually(Duration::from_secs(10), || {
+            let told = gather(running.pid());
+            anyhow::ensure!(told.contains("sleep 30 : hrtimer_nanosleep"), "{told}");
+            Ok(())
+        });
+        told.unwrap();
     }
 }

@@ -194,7 +194,7 @@ fn nodes_are_upgraded_one_by_one() -> Result<()> {
     ledger.region = format!("version = \"{newer}\"");
     terraform.plan(&ledger.hcl())?.expect(US, &["update"])?;
     // One that is down takes no drain, and the others wait for it: it waits for nobody. The cluster takes it for live yet.
-    let down = ledger.node("eu-central", 1);
+    let down = ledger.node("eu-central", 2);
     sandbox.docker().run(&["kill", &down])?;
     terraform.apply_only(&ledger.hcl())?.success()?;
     terraform.command("refresh")?.succeed()?;

@@ -134,9 +134,11 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
     try_join_all(nodes.map(|node| leave(cx, name, &node.name, node.running))).await?;
     cx.guard("removing the transit network", async {
         let transit = network_name(name);
-        // Also nodes of clusters that have no server any more.
+        // Also nodes of clusters that have no server any more; what is not k3d's keeps the network.
         for node in cx.docker.containers_on(&transit).await? {
-            cx.docker.detach(&transit, &node.name).await?;
+            if node.label(labels::CLUSTER).is_some() {
+                cx.docker.detach(&transit, &node.name).await?;
+            }
         }
         cx.docker.remove_network(&transit).await
     })

@@ -2,13 +2,16 @@
 //! leaves nodes that tell nothing any more, and the next one must not take that for a reason to refuse.
 //!
 //! The world keeps it: a volume with nothing in it, whose label has the second of the nodes' last start. It counts until
-//! a node is started again, which may be filled then.
+//! a node is started again or goes on running, which may be filled then.
 
 use super::names;
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
 use crate::labels::{ATLAS_COCKROACHDB, ATLAS_COCKROACHDB_EMPTIED, labels};
+
+/// Seconds within which nodes end that are stopped to be removed.
+const STOPPING: i32 = 900;
 
 /// Keeps that the cluster with these nodes holds nothing.
 pub(super) async fn keep(cx: &Context, cluster: &str, nodes: &[&Node]) -> Result<()> {
@@ -24,12 +27,22 @@ pub(super) async fn keep(cx: &Context, cluster: &str, nodes: &[&Node]) -> Result
         .await
 }
 
-/// Whether the cluster held nothing, and none of its nodes has been started since.
+/// Whether the cluster held nothing, and none of its nodes has been started since, or was left running. Of one that
+/// serves it says nothing.
 pub(super) async fn holds(cx: &Context, cluster: &str, nodes: &[&Node]) -> Result<bool> {
-    let labels = cx.docker.volume_labels(&names::emptied(cluster)).await?;
-    let last: Option<i32> =
-        labels.and_then(|labels| labels.get(ATLAS_COCKROACHDB_EMPTIED)?.parse().ok());
-    Ok(last.is_some_and(|last| nodes.iter().all(|node| node.started_second() <= last)))
+    let Some(kept) = cx.docker.volume(&names::emptied(cluster)).await? else {
+        return Ok(false);
+    };
+    let last = kept.labels.get(ATLAS_COCKROACHDB_EMPTIED);
+    let last: Option<i32> = last.and_then(|second| second.parse().ok());
+    // By then all had been told to stop, one after the other at worst.
+    let end = kept.created_second + STOPPING;
+    let was_stopped = |node: &Node| node.state.running || node.log_second() <= end;
+    let counts = |last| {
+        let mut nodes = nodes.iter();
+        nodes.all(|node| node.started_second() <= last && was_stopped(node))
+    };
+    Ok(last.is_some_and(counts))
 }
 
 /// Forgets it.

@@ -533,7 +533,7 @@ impl Node {
 }
 
 /// The Unix second of an RFC 3339 time; `None` for Docker's "never", which lies before 1970.
-fn unix_second(text: &str) -> Option<i32> {
+pub(super) fn unix_second(text: &str) -> Option<i32> {
     let time = humantime::parse_rfc3339(text).ok()?;
     let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
     i32::try_from(since.as_secs()).ok()

@@ -7,12 +7,22 @@ use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListVolumesOptionsBuilder, RemoveVolumeOptionsBuilder};
 
 use super::Docker;
+use super::container::unix_second;
 use crate::error::{Error, Result};
 use crate::labels::Labels;
 use crate::pace::Pace;
 
 /// How long a volume that no container holds any more may be in use.
 const RELEASE: Duration = Duration::from_secs(60);
+
+/// A volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Volume {
+    /// Its labels.
+    pub labels: Labels,
+    /// The second at which it was created, in Unix time; 0 where that is not known.
+    pub created_second: i32,
+}
 
 impl Docker {
     /// Creates a volume; an existing one of this name is left as it is.
@@ -51,14 +61,21 @@ impl Docker {
 
     /// Whether there is a volume of this name, whoever made it.
     pub async fn has_volume(&self, name: &str) -> Result<bool> {
-        Ok(self.volume_labels(name).await?.is_some())
+        Ok(self.volume(name).await?.is_some())
     }
 
-    /// The labels of the volume of this name; `None` where there is none.
-    pub async fn volume_labels(&self, name: &str) -> Result<Option<Labels>> {
+    /// The volume of this name; `None` where there is none.
+    pub async fn volume(&self, name: &str) -> Result<Option<Volume>> {
         let found = self.api.inspect_volume(name).await;
         let found = self.unless_gone("inspect volume", name, found)?;
-        Ok(found.map(|volume| volume.labels.into_iter().collect()))
+        Ok(found.map(|found| Volume {
+            labels: found.labels.into_iter().collect(),
+            created_second: found
+                .created_at
+                .as_deref()
+                .and_then(unix_second)
+                .unwrap_or(0),
+        }))
     }
 
     /// Removes a volume; one that is gone already is as good.

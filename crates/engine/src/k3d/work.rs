@@ -18,9 +18,13 @@ use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels::{self, labels};
+use crate::pace::Pace;
 
 /// Two clusters made at once on one network must not be given the same addresses.
 static ADDRESSES: Mutex<()> = Mutex::const_new(());
+
+/// How often a Kubernetes API that does not answer yet is told of nodes that are gone.
+const FORGET_TRIES: u32 = 10;
 
 pub(super) struct Work<'a> {
     pub(super) cx: &'a Context,
@@ -179,16 +183,12 @@ impl Work<'_> {
 
     /// Best effort: whether it was done.
     async fn forget(&self, server: &str, nodes: &[&str]) -> bool {
-        let done = self.do_forget(server, nodes).await;
+        let args = [&["delete", "node", "--ignore-not-found"], nodes].concat();
+        let done = kubectl::kubectl(self.cx, server, &args).await;
         if let Err(error) = &done {
             tracing::warn!("forgetting {}: {error}", nodes.join(", "));
         }
         done.is_ok()
-    }
-
-    async fn do_forget(&self, server: &str, nodes: &[&str]) -> Result<()> {
-        let args = [&["delete", "node", "--ignore-not-found"], nodes].concat();
-        kubectl::kubectl(self.cx, server, &args).await.map(drop)
     }
 
     async fn reattach(&self, facts: &Facts) -> Result<()> {
@@ -262,8 +262,16 @@ impl Work<'_> {
         let server = super::node_name(&self.spec.name, Role::Server, 0);
         for (role, name) in &starting {
             if *role == Role::Agent && !to_forget.is_empty() {
-                ready::wait(self.cx, Role::Server, &server).await?;
-                self.do_forget(&server, &to_forget).await?;
+                if starting.iter().any(|(_, name)| *name == server) {
+                    ready::wait(self.cx, Role::Server, &server).await?;
+                }
+                let mut pace = Pace::new();
+                for _ in 0..FORGET_TRIES {
+                    if self.forget(&server, &to_forget).await {
+                        break;
+                    }
+                    pace.pause().await;
+                }
                 to_forget.clear();
             }
             self.cx.tell(&format!("starting {name}"));

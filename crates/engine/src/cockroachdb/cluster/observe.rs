@@ -122,14 +122,17 @@ pub async fn observe<'a>(
 pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, Option<Shell>)> {
     let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
     let containers = cx.docker.containers(&label).await?;
-    match region::ask(cx, containers.iter()).await? {
+    let told = region::ask(cx, containers.iter()).await?;
+    if matches!(told.0, View::Absent) {
         // What nodes left is not nothing.
-        (View::Absent, shell) if !cx.docker.volumes(&label).await?.is_empty() => {
+        let mut volumes = cx.docker.volumes(&label).await?;
+        volumes.retain(|name| *name != names::emptied(cluster));
+        if !volumes.is_empty() {
             let reason = format!("no node of {cluster} runs here, and there are volumes of it");
-            Ok((View::Silent(reason), shell))
+            return Ok((View::Silent(reason), None));
         }
-        told => Ok(told),
     }
+    Ok(told)
 }
 
 async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Observed> {

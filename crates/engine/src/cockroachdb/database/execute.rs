@@ -3,6 +3,7 @@
 use super::observe::{Observed, observe, regions, serving};
 use super::plan::plan;
 use super::spec::Spec;
+use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{names, turn};
 use crate::context::Context;
 use crate::error::{Error, Problem, Result, refuse};
@@ -65,6 +66,12 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// [`Error::NotEmpty`] where it holds tables, and `force` is not said; what the cluster says.
 pub async fn delete(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<()> {
     let observed = observe(cx, cluster, name).await?;
+    if force && matches!(observed.view, View::Silent(_)) && observed.shell.is_none() {
+        cx.tell(&format!(
+            "{name} is left to {cluster}, of which no node runs"
+        ));
+        return Ok(());
+    }
     let shell = serving(&observed, cluster)?;
     if !observed.exists {
         return Ok(());

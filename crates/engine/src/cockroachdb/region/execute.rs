@@ -14,7 +14,7 @@ use crate::cockroachdb::certificates::{Authority, DAY};
 use crate::cockroachdb::names::{self, CERTIFICATES};
 use crate::cockroachdb::stage::{SERVES, WAITS};
 use crate::cockroachdb::topology::View;
-use crate::cockroachdb::{cluster, turn};
+use crate::cockroachdb::{cluster, emptied, turn};
 use crate::context::Context;
 use crate::docker::File;
 use crate::error::{Error, Result};
@@ -46,6 +46,10 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
         let makes = |step: &Step| matches!(step, Step::CreateNode(_) | Step::RemakeNode(_));
         if plan.steps.iter().any(makes) {
             cx.docker.ensure_image(&spec.image).await?;
+        }
+        if !plan.steps.is_empty() {
+            // It is to be filled.
+            emptied::forget(cx, &spec.cluster).await?;
         }
         let work = Work {
             cx,
@@ -114,10 +118,10 @@ impl Work<'_> {
         if matches!(self.observed.view, View::Live(_)) && plan.steps.iter().any(joined) {
             self.spread().await?;
         }
-        for step in &plan.steps {
+        for step in self.by_need(plan) {
+            tell(step);
             match step {
                 Step::WaitForNodes(count) => {
-                    tell(step);
                     let Spec {
                         cluster,
                         name,
@@ -126,22 +130,43 @@ impl Work<'_> {
                     } = self.spec;
                     until_count(self.cx, cluster, name, regions, *count).await?;
                 }
-                Step::ForgetMembers(ids) => {
-                    tell(step);
-                    self.forget(ids).await?;
-                }
-                Step::RemakeNode(number) => {
-                    tell(step);
-                    self.remake(*number).await?;
-                }
-                Step::RemoveNodes(numbers) => {
-                    tell(step);
-                    self.remove(numbers).await?;
-                }
+                Step::ForgetMembers(ids) => self.forget(ids).await?,
+                Step::RemakeNode(number) => self.remake(*number).await?,
+                Step::RemoveNodes(numbers) => self.remove(numbers).await?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// The steps that wait for the cluster. Those that mend it come first, as the others wait for that.
+    fn by_need<'b>(&self, plan: &'b Plan) -> Vec<&'b Step> {
+        let is_down = |number: u32| {
+            let status = self.observed.status(number);
+            let member = self.observed.member(number);
+            !member.is_some_and(|member| member.container.state.running)
+                || status.is_some_and(|status| !status.is_live)
+        };
+        let drains = |number: u32| {
+            let status = self.observed.status(number);
+            status.is_some_and(|status| status.is_draining)
+        };
+        let need = |step: &&Step| match step {
+            Step::WaitForNodes(_) | Step::ForgetMembers(_) => Some(0),
+            Step::RemakeNode(number) if is_down(*number) => Some(1),
+            Step::RemoveNodes(all) if all.iter().any(|n| is_down(*n) || drains(*n)) => Some(2),
+            Step::RemakeNode(number) if drains(*number) => Some(3),
+            Step::RemakeNode(_) => Some(4),
+            Step::RemoveNodes(_) => Some(5),
+            _ => None,
+        };
+        let mut steps: Vec<&Step> = plan
+            .steps
+            .iter()
+            .filter(|step| need(step).is_some())
+            .collect();
+        steps.sort_by_key(need);
+        steps
     }
 
     pub(super) fn name(&self, number: u32) -> String {

@@ -181,10 +181,18 @@ pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observ
             .collect();
         let members = try_join_all(own.iter().map(|node| member(cx, node)));
         let asked = ask(cx, own.iter().chain(&others));
-        let (mut members, (view, shell)) = tokio::try_join!(members, asked)?;
+        let (mut members, (mut view, mut shell)) = tokio::try_join!(members, asked)?;
         members.sort_by_key(|member| member.found.number);
-        for member in &mut members {
-            member.joins = joins(cx, &view, &member.container).await?;
+        let mut newcomers = Vec::new();
+        for member in members.iter_mut().filter(|one| is_newcomer(&view, one)) {
+            // A log that cannot be read does not tell that it left.
+            let served = has_served(cx, &member.container).await.unwrap_or(false);
+            member.joins = !served;
+            newcomers.push(served);
+        }
+        if newcomers.contains(&true) {
+            // It left, or it joined since the cluster was asked.
+            (view, shell) = ask(cx, own.iter().chain(&others)).await?;
         }
         Ok(Observed {
             cluster: cluster.to_owned(),
@@ -248,16 +256,18 @@ pub(in super::super) async fn ask(
     })
 }
 
-/// Whether this is a node on a new store that is yet to become a member. At its address may have been another one, which
-/// left for good.
-async fn joins(cx: &Context, view: &View, node: &Node) -> Result<bool> {
-    let Some(topology) = view.topology() else {
-        return Ok(false);
+/// Whether the cluster does not count this node, whose store was made for it. At its address may have been another one,
+/// which left for good.
+fn is_newcomer(view: &View, member: &Member) -> bool {
+    let container = &member.container;
+    let is_new = container
+        .label(labels::ATLAS_COCKROACHDB_NEW_STORE)
+        .is_some();
+    let is_uncounted = |topology: &topology::Topology| {
+        let status = topology.at(&names::address_of(&container.name));
+        status.is_none_or(|status| status.membership == Membership::Decommissioned)
     };
-    let status = topology.at(&names::address_of(&node.name));
-    let is_free = status.is_none_or(|status| status.membership == Membership::Decommissioned);
-    let is_new = node.label(labels::ATLAS_COCKROACHDB_NEW_STORE).is_some();
-    Ok(is_free && is_new && !has_served(cx, node).await?)
+    is_new && view.topology().is_some_and(is_uncounted)
 }
 
 /// Whether the node in this container is up and lets clients in.

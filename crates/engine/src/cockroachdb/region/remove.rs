@@ -112,9 +112,10 @@ pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
         let nodes = observed.members.iter().map(|member| &member.container);
         let nodes: Vec<&Node> = nodes.chain(&observed.neighbours).collect();
         let is_last = observed.neighbours.is_empty();
-        if is_empty(cx, &observed).await? || emptied::holds(cx, cluster, &nodes).await? {
+        let serves = matches!(observed.view, View::Live(_));
+        if is_empty(cx, &observed).await? || !serves && emptied::holds(cx, cluster, &nodes).await? {
             // Of other regions it says nothing.
-            if is_last && matches!(observed.view, View::Live(_)) {
+            if is_last && serves {
                 emptied::keep(cx, cluster, &nodes).await?;
             }
             for number in &numbers {

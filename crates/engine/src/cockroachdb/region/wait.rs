@@ -136,7 +136,7 @@ pub(super) async fn until_free(
                         Some(lacking) => lacking,
                     }
                 }
-                (View::Silent(reason), _) if serves => {
+                (View::Silent(reason), Some(_)) if serves => {
                     format!("{cluster} gives no answer: {reason}. ")
                 }
                 // There is nobody to drain it to.

@@ -166,7 +166,7 @@ fn refuse_loss(spec: &Spec, name: &str, outbox: Option<&Queue>) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::NotEmpty`] where the bucket holds objects or the outbox messages, unless `force_destroy` is set; nothing
-/// was removed then.
+/// was removed then, unless an object came while queues were.
 pub async fn delete(scope: &Scope, spec: &Spec) -> Result<()> {
     let observed = look(scope, spec).await?;
     let aws = Aws::new(&spec.account);
@@ -187,11 +187,13 @@ pub async fn delete(scope: &Scope, spec: &Spec) -> Result<()> {
                     return Err(not_empty(name));
                 }
             }
-            for (queue, found) in observed.all() {
+            // The transaction queue after those that are known by it, and the bucket last, as the alias is known by that:
+            // what a killed run leaves is found again.
+            let queues: Vec<(&str, &Queue)> = observed.all().collect();
+            for (queue, found) in queues.into_iter().rev() {
                 scope.tell(&format!("deleting queue {queue}"));
                 Box::pin(aws.delete_queue(found)).await?;
             }
-            // Last, as the alias is known by it: what a killed run leaves is found again.
             if has_bucket {
                 scope.tell(&format!("deleting bucket {name}"));
                 Box::pin(aws.delete_bucket(name)).await?;
