@@ -451,8 +451,9 @@ impl Node {
         unix_second(&self.state.started_at).unwrap_or(0)
     }
 
-    /// The second from which on the log of a container that runs is of its present run, in Unix time: the end of the run before it. The start of the
-    /// present one would not do, as a busy daemon notes it when the process has logged for a while.
+    /// The second from which on the log of a container that runs is of its present run, in Unix time: the end of the run
+    /// before it, also where it does not run any more. The start of the present one would not do, as a busy daemon notes
+    /// it when the process has logged for a while.
     pub fn log_second(&self) -> i32 {
         unix_second(&self.state.finished_at).unwrap_or(0)
     }
