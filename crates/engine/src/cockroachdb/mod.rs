@@ -16,8 +16,20 @@ mod stage;
 pub mod topology;
 
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::Result;
+use crate::labels;
 use crate::lock::{self, Lock};
+
+/// The label on all containers and volumes of a cluster.
+fn label(cluster: &str) -> String {
+    format!("{}={cluster}", labels::ATLAS_COCKROACHDB)
+}
+
+/// A cluster's containers here, of all regions.
+async fn containers(cx: &Context, cluster: &str) -> Result<Vec<Node>> {
+    cx.docker.containers(&[label(cluster)]).await
+}
 
 /// Changes of one cluster take turns, across processes too: two regions that drain a node each at the same moment may
 /// take the quorum together.

@@ -8,12 +8,12 @@ use super::spec::{LICENSE, Spec};
 use crate::cockroachdb::command::{Shell, Statement, silence};
 use crate::cockroachdb::stage::{SERVES, Stage, WAITS, stage};
 use crate::cockroachdb::topology::{Membership, Topology, View};
-use crate::cockroachdb::{certificates, emptied, names, region, turn};
+use crate::cockroachdb::{certificates, containers, emptied, names, region, turn};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Result, refuse};
 use crate::pace::Pace;
-use crate::{labels, ready};
+use crate::ready;
 
 /// How long a node may take to say that it waits for `init`; one whose store is part of a cluster says it never.
 const SAYS: Duration = Duration::from_secs(30);
@@ -81,8 +81,7 @@ async fn bring_up(cx: &Context, spec: &Spec, first: Plan) -> Result<()> {
 
 /// Once for a cluster: where any node took part already, the others join it, and another `init` would make two clusters.
 async fn init(cx: &Context, spec: &Spec) -> Result<()> {
-    let label = format!("{}={}", labels::ATLAS_COCKROACHDB, spec.name);
-    let nodes = cx.docker.containers(&[label]).await?;
+    let nodes = containers(cx, &spec.name).await?;
     if let Some(node) = nodes.iter().find(|node| !node.state.running) {
         return Err(Error::NodeFailed {
             node: node.name.clone(),
@@ -113,8 +112,7 @@ async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
     let mut pace = Pace::new();
     let waiting = async {
         loop {
-            let label = format!("{}={}", labels::ATLAS_COCKROACHDB, spec.name);
-            let nodes = cx.docker.containers(&[label]).await?;
+            let nodes = containers(cx, &spec.name).await?;
             if let Some(node) = nodes.iter().find(|node| node.state.status == "exited") {
                 return Err(Error::node_failed(
                     &node.name,
@@ -242,11 +240,9 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
     let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
     cx.guard("removing a cluster of CockroachDB", async {
         let nodes: Vec<&Node> = observed.containers.iter().collect();
-        let stores = observed.volumes.iter();
-        let stores = stores.filter(|name| **name != names::emptied(&spec.name));
         // A store without a container may have had one that served.
-        let may_hold =
-            nodes.iter().any(|node| node.started_second() > 0) || stores.count() > nodes.len();
+        let may_hold = nodes.iter().any(|node| node.started_second() > 0)
+            || observed.stores(&spec.name).count() > nodes.len();
         match (&observed.view, &observed.shell) {
             _ if force => {}
             (View::Live(_), Some(shell)) => match tables(cx, shell).await {
@@ -271,10 +267,8 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
             cx.docker.remove_container(&node.name).await
         });
         futures_util::future::try_join_all(removals).await?;
-        for volume in &observed.volumes {
-            if *volume != names::emptied(&spec.name) {
-                cx.docker.remove_volume(volume).await?;
-            }
+        for volume in observed.stores(&spec.name) {
+            cx.docker.remove_volume(volume).await?;
         }
         emptied::forget(cx, &spec.name).await?;
         match &spec.certificates {

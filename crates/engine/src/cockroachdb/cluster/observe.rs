@@ -6,8 +6,8 @@ use super::spec::LICENSE;
 use crate::cockroachdb::command::{Row, Shell, Statement, elements, silence};
 use crate::cockroachdb::names::{self, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::quorum::{Range, Report, report};
-use crate::cockroachdb::region;
 use crate::cockroachdb::topology::{Topology, View};
+use crate::cockroachdb::{containers, label, region};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::{Error, Result};
@@ -49,6 +49,12 @@ impl Observed {
     /// Whether nothing of it is left here.
     pub fn is_gone(&self) -> bool {
         self.containers.is_empty() && self.volumes.is_empty()
+    }
+
+    /// Names of the volumes that its nodes keep their data in.
+    pub(super) fn stores(&self, cluster: &str) -> impl Iterator<Item = &String> {
+        let emptied = names::emptied(cluster);
+        self.volumes.iter().filter(move |name| **name != emptied)
     }
 
     /// Names of its regions: of its nodes, and of its containers here.
@@ -120,12 +126,11 @@ pub async fn observe<'a>(
 
 /// What its nodes say, and one that answers for it.
 pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, Option<Shell>)> {
-    let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
-    let containers = cx.docker.containers(&label).await?;
+    let containers = containers(cx, cluster).await?;
     let told = region::ask(cx, containers.iter()).await?;
     if matches!(told.0, View::Absent) {
         // What nodes left is not nothing.
-        let mut volumes = cx.docker.volumes(&label).await?;
+        let mut volumes = cx.docker.volumes(&[label(cluster)]).await?;
         volumes.retain(|name| *name != names::emptied(cluster));
         if !volumes.is_empty() {
             let reason = format!("no node of {cluster} runs here, and there are volumes of it");
@@ -136,9 +141,9 @@ pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, 
 }
 
 async fn read(cx: &Context, cluster: &str, settings: &[&String]) -> Result<Observed> {
-    let label = [format!("{}={cluster}", labels::ATLAS_COCKROACHDB)];
+    let label = [label(cluster)];
     let (containers, volumes) =
-        tokio::try_join!(cx.docker.containers(&label), cx.docker.volumes(&label))?;
+        tokio::try_join!(containers(cx, cluster), cx.docker.volumes(&label))?;
     let (view, shell) = region::ask(cx, containers.iter()).await?;
     let mut observed = Observed {
         view,

@@ -118,10 +118,10 @@ impl Work<'_> {
         if matches!(self.observed.view, View::Live(_)) && plan.steps.iter().any(joined) {
             self.spread().await?;
         }
-        for step in self.by_need(plan) {
-            tell(step);
+        for step in &plan.steps {
             match step {
                 Step::WaitForNodes(count) => {
+                    tell(step);
                     let Spec {
                         cluster,
                         name,
@@ -130,43 +130,22 @@ impl Work<'_> {
                     } = self.spec;
                     until_count(self.cx, cluster, name, regions, *count).await?;
                 }
-                Step::ForgetMembers(ids) => self.forget(ids).await?,
-                Step::RemakeNode(number) => self.remake(*number).await?,
-                Step::RemoveNodes(numbers) => self.remove(numbers).await?,
+                Step::ForgetMembers(ids) => {
+                    tell(step);
+                    self.forget(ids).await?;
+                }
+                Step::RemakeNode(number) => {
+                    tell(step);
+                    self.remake(*number).await?;
+                }
+                Step::RemoveNodes(numbers) => {
+                    tell(step);
+                    self.remove(numbers).await?;
+                }
                 _ => {}
             }
         }
         Ok(())
-    }
-
-    /// The steps that wait for the cluster. Those that mend it come first, as the others wait for that.
-    fn by_need<'b>(&self, plan: &'b Plan) -> Vec<&'b Step> {
-        let is_down = |number: u32| {
-            let status = self.observed.status(number);
-            let member = self.observed.member(number);
-            !member.is_some_and(|member| member.container.state.running)
-                || status.is_some_and(|status| !status.is_live)
-        };
-        let drains = |number: u32| {
-            let status = self.observed.status(number);
-            status.is_some_and(|status| status.is_draining)
-        };
-        let need = |step: &&Step| match step {
-            Step::WaitForNodes(_) | Step::ForgetMembers(_) => Some(0),
-            Step::RemakeNode(number) if is_down(*number) => Some(1),
-            Step::RemoveNodes(all) if all.iter().any(|n| is_down(*n) || drains(*n)) => Some(2),
-            Step::RemakeNode(number) if drains(*number) => Some(3),
-            Step::RemakeNode(_) => Some(4),
-            Step::RemoveNodes(_) => Some(5),
-            _ => None,
-        };
-        let mut steps: Vec<&Step> = plan
-            .steps
-            .iter()
-            .filter(|step| need(step).is_some())
-            .collect();
-        steps.sort_by_key(need);
-        steps
     }
 
     pub(super) fn name(&self, number: u32) -> String {

@@ -10,6 +10,7 @@ use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT};
 use crate::cockroachdb::stage::{Stage, has_served, stage};
 use crate::cockroachdb::topology::{self, Membership, View};
+use crate::cockroachdb::{containers, label};
 use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
@@ -160,13 +161,10 @@ pub async fn list(cx: &Context) -> Result<BTreeSet<(String, String)>> {
 /// What Docker says. A cluster that gives no answer is part of what is observed.
 pub async fn observe(cx: &Context, cluster: &str, region: &str) -> Result<Observed> {
     cx.guard("reading a region of CockroachDB", async {
-        let of_cluster = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
         let of_region = format!("{}={region}", labels::ATLAS_COCKROACHDB_REGION);
-        let volume_labels = [of_cluster.clone(), of_region];
-        let (all, volumes) = tokio::try_join!(
-            cx.docker.containers(std::slice::from_ref(&of_cluster)),
-            cx.docker.volumes(&volume_labels),
-        )?;
+        let volume_labels = [label(cluster), of_region];
+        let (all, volumes) =
+            tokio::try_join!(containers(cx, cluster), cx.docker.volumes(&volume_labels))?;
         // What is being removed is as good as gone, and cannot be looked into.
         let stays = |node: &Node| !matches!(node.state.status.as_str(), "removing" | "dead");
         let (own, others): (Vec<Node>, Vec<Node>) = all

@@ -10,7 +10,7 @@ use crate::cockroachdb::topology::{Membership, NodeStatus, View};
 use crate::cockroachdb::{names, quorum};
 use crate::difference::Difference;
 
-/// One step. They are taken in this order; nodes that are made or started, at once.
+/// One step. They are taken in this order, but for [`need`]; nodes that are made or started, at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// Removes container and volume of a node that left the cluster: its store cannot come back.
@@ -160,7 +160,29 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
         steps.push(Step::RemoveNodes(surplus));
     }
     steps.sort();
+    steps.sort_by_key(|step| need(step, observed));
     Plan { steps, differences }
+}
+
+/// Among the steps that wait for the cluster, those that mend it come first, as the others wait for that.
+fn need(step: &Step, observed: &Observed) -> u8 {
+    let is_down = |number: u32| {
+        let runs = |member: &Member| member.container.state.running;
+        let status = observed.status(number);
+        !observed.member(number).is_some_and(runs) || status.is_some_and(|status| !status.is_live)
+    };
+    let drains = |number: u32| {
+        let status = observed.status(number);
+        status.is_some_and(|status| status.is_draining)
+    };
+    match step {
+        Step::RemakeNode(number) if is_down(*number) => 1,
+        Step::RemoveNodes(all) if all.iter().any(|n| is_down(*n) || drains(*n)) => 2,
+        Step::RemakeNode(number) if drains(*number) => 3,
+        Step::RemakeNode(_) => 4,
+        Step::RemoveNodes(_) => 5,
+        _ => 0,
+    }
 }
 
 /// How many nodes there are: containers, and members of the cluster that have none.
@@ -540,6 +562,25 @@ mod tests {
         assert_eq!(steps(&spec, &there), [Step::AwaitNode(2)]);
         there.members[1].container.state.running = false;
         assert_eq!(steps(&spec, &there), [Step::StartNode(2)]);
+    }
+
+    #[test]
+    fn nodes_that_are_down_or_drain_are_remade_before_those_that_wait_for_them() {
+        let mut spec = spec();
+        spec.nodes = 3;
+        let mut there = observed(&spec);
+        there.members[2].container.state.running = false;
+        if let View::Live(topology) = &mut there.view {
+            topology.nodes[1].is_draining = true;
+        }
+        spec.image = "cockroach:v2".into();
+        assert_eq!(steps(&spec, &there), [3, 2, 1].map(Step::RemakeNode));
+        // One that goes and drains already is waited for by those that stay.
+        let mut fewer = spec.clone();
+        fewer.nodes = 1;
+        there.members[2].container.state.running = true;
+        let first = [Step::RemoveNodes(vec![2, 3]), Step::RemakeNode(1)];
+        assert_eq!(steps(&fewer, &there), first);
     }
 
     #[test]

@@ -4,14 +4,13 @@ use super::observe::{ask, serves};
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
-use crate::cockroachdb::turn;
+use crate::cockroachdb::{containers, turn};
 use crate::context::Context;
-use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::lock::Lock;
 use crate::pace::Pace;
 use crate::path::FieldPath;
-use crate::{labels, ready};
+use crate::ready;
 
 /// What a cluster says through any of its containers but these.
 pub(super) async fn ask_others(
@@ -22,11 +21,6 @@ pub(super) async fn ask_others(
     let nodes = containers(cx, cluster).await?;
     let asked = nodes.iter().filter(|node| !except.contains(&node.name));
     ask(cx, asked).await
-}
-
-async fn containers(cx: &Context, cluster: &str) -> Result<Vec<Node>> {
-    let label = format!("{}={cluster}", labels::ATLAS_COCKROACHDB);
-    cx.docker.containers(&[label]).await
 }
 
 /// Waits until the cluster counts the node in this container, or the node ends for good.
