@@ -1,7 +1,8 @@
 //! What Terraform is told of an operation that ended, and what it remembers of the object.
 
+use atlas_engine::begun::{self, Begun};
 use atlas_engine::presence::Presence;
-use atlas_engine::{Error, Result};
+use atlas_engine::{Context, Error, Result};
 use tfplugin::{AttributePath, Diagnostics, Outcome, Value};
 
 use crate::translate::diagnostics;
@@ -11,8 +12,6 @@ use crate::translate::diagnostics;
 pub(crate) struct Subject {
     /// "bridge", for instance.
     pub(crate) noun: &'static str,
-    /// The attribute by which a user knows one.
-    pub(crate) named_by: &'static str,
 }
 
 impl Subject {
@@ -24,31 +23,54 @@ impl Subject {
         }
     }
 
-    /// A create that was not. `presence` is what had been there before it; `done` is the state that it came to.
+    /// The end of a create of what `begun` marks. A failed one either enters the state, as tainted, or leaves its mark for
+    /// the next create: never both, so that a create beside the tainted one (`create_before_destroy`) does not take what is
+    /// about to be destroyed.
+    pub(crate) async fn ended(
+        self,
+        cx: &Context,
+        begun: &Begun,
+        planned: Value,
+        presence: Presence,
+        done: Result<Value>,
+    ) -> Outcome {
+        let failed = done.is_err();
+        let outcome = self.created(planned, presence, done);
+        if failed
+            && !outcome.state.is_null()
+            && let Err(error) = begun::clear(cx, begun).await
+        {
+            tracing::warn!("the mark of a create that failed stays: {error}");
+        }
+        outcome
+    }
+
+    /// The end of a create that nothing marks. `presence` is what had been there before it; `done` is the state that it came
+    /// to.
+    ///
+    /// Terraform destroys what a failed create returns, so only what this one began is returned.
     pub(crate) fn created(
         self,
         planned: Value,
         presence: Presence,
         done: Result<Value>,
     ) -> Outcome {
-        let mut found = match presence {
-            Presence::Whole => self.taken_over(&planned),
-            Presence::Absent | Presence::Partial => Diagnostics::new(),
-        };
-        let state = match done {
-            Ok(state) => state,
+        match done {
+            Ok(state) => Outcome {
+                state,
+                diagnostics: Diagnostics::new(),
+            },
             Err(error) => {
-                found.extend(self.failed("created", &error, &planned));
-                if presence == Presence::Absent && error.changed_nothing() {
-                    Value::Null
-                } else {
-                    half_made(planned)
+                let nothing_new = presence != Presence::Absent || error.changed_nothing();
+                Outcome {
+                    diagnostics: self.failed("created", &error, &planned),
+                    state: if nothing_new {
+                        Value::Null
+                    } else {
+                        half_made(planned)
+                    },
                 }
             }
-        };
-        Outcome {
-            state,
-            diagnostics: found,
         }
     }
 
@@ -81,21 +103,6 @@ impl Subject {
         diagnostics(&format!("The {} cannot be imported", self.noun), error)
     }
 
-    /// What a user is told where `create` finds just what it should make: an interrupted run may have made it, or another
-    /// state may own it.
-    pub(crate) fn taken_over(self, planned: &Value) -> Diagnostics {
-        let name = planned.get(self.named_by).as_str().unwrap_or_default();
-        let mut found = Diagnostics::new();
-        found.push_warning(
-            AttributePath::root(),
-            format!("The {} {name} was there already", self.noun),
-            "Atlas made it before, and it is as declared, so this state takes it over. If another state \
-             owns it, remove it from one of the two (`terraform state rm`): else each destroys what the \
-             other keeps.",
-        );
-        found
-    }
-
     /// An error, at the attribute that is to blame where that can be told.
     fn failed(self, done: &str, error: &Error, planned: &Value) -> Diagnostics {
         let summary = format!("The {} could not be {done}", self.noun);
@@ -126,10 +133,7 @@ mod tests {
 
     use super::*;
 
-    const SUBJECT: Subject = Subject {
-        noun: "thing",
-        named_by: "name",
-    };
+    const SUBJECT: Subject = Subject { noun: "thing" };
 
     fn planned() -> Value {
         Value::object([("name", Value::string("a")), ("id", Value::Unknown)])
@@ -140,14 +144,22 @@ mod tests {
     }
 
     #[test]
-    fn what_was_there_before_a_create_that_did_nothing_is_remembered() {
-        let after = |presence| SUBJECT.created(planned(), presence, Err(refusal())).state;
-        assert!(after(Presence::Absent).is_null());
+    fn what_was_there_before_a_create_that_failed_is_not_tainted() {
+        let late = || Error::Cancelled {
+            during: "making it".to_owned(),
+        };
         for presence in [Presence::Partial, Presence::Whole] {
-            let state = after(presence);
-            assert_eq!(state.get("name").as_str(), Some("a"), "{presence:?}");
-            assert!(state.get("id").is_null(), "{presence:?}");
+            for error in [refusal(), late()] {
+                let outcome = SUBJECT.created(planned(), presence, Err(error));
+                assert!(outcome.state.is_null(), "{presence:?}");
+            }
         }
+    }
+
+    #[test]
+    fn a_create_that_made_nothing_leaves_nothing_in_the_state() {
+        let outcome = SUBJECT.created(planned(), Presence::Absent, Err(refusal()));
+        assert!(outcome.state.is_null());
     }
 
     #[test]
@@ -159,6 +171,7 @@ mod tests {
             .created(planned(), Presence::Absent, Err(error))
             .state;
         assert_eq!(state.get("name").as_str(), Some("a"));
+        assert!(state.get("id").is_null());
     }
 
     #[test]

@@ -206,12 +206,14 @@ pub enum Error {
     },
 
     /// The thing exists and is not Atlas's to take.
-    #[error("{kind} {name} exists already and differs from what is asked. {remedy}")]
+    #[error("{kind} {name} exists already{detail}. {remedy}")]
     Exists {
         /// "cluster", "network" or "bridge".
         kind: &'static str,
         /// Its name.
         name: String,
+        /// Why it is not taken.
+        detail: Existing,
         /// How to go on.
         remedy: String,
     },
@@ -257,6 +259,24 @@ pub enum Error {
     },
 }
 
+/// Why something that exists is not taken by a create.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It differs from what is asked, or somebody else made it.
+    Differs,
+    /// It is as asked, and no interrupted create left it: another state may own it, and it may hold data.
+    NotBegun,
+}
+
+impl std::fmt::Display for Existing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Differs => " and differs from what is asked",
+            Self::NotBegun => " and was not begun by this create, which leaves it as it is",
+        })
+    }
+}
+
 impl Error {
     /// [`Error::NodeFailed`], with what to do where the log shows the reason.
     pub(crate) fn node_failed(node: &str, reason: String, log: String) -> Self {
@@ -295,6 +315,11 @@ impl Error {
     /// [`crate::aws`], whose endpoint may go away on the way.
     pub fn changed_nothing(&self) -> bool {
         matches!(self, Self::Invalid(_) | Self::ImageMissing { .. })
+    }
+
+    /// Whether Docker answered a call and refused it, so that a network was surely not made. Without an answer it may have been.
+    pub fn is_answer(&self) -> bool {
+        matches!(self, Self::Docker { status: 400.., .. })
     }
 
     /// Whether Docker said that the object does not exist.

@@ -96,6 +96,9 @@ pub const ATLAS_COCKROACHDB_NETWORK: &str = "k3d.x.atlas.cockroachdb.network";
 /// hold nothing, as Unix seconds.
 pub const ATLAS_COCKROACHDB_EMPTIED: &str = "k3d.x.atlas.cockroachdb.emptied";
 
+/// On the mark of a create that has begun: the kind of what it makes.
+pub const ATLAS_BEGUN: &str = "k3d.x.atlas.begun";
+
 /// Builds labels from pairs.
 pub fn labels<const N: usize>(pairs: [(&str, &str); N]) -> Labels {
     pairs

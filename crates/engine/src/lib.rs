@@ -15,6 +15,7 @@
 //! summary or a log line.
 
 pub mod aws;
+pub mod begun;
 pub mod bridge;
 pub mod cidr;
 pub mod cockroachdb;

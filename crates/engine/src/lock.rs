@@ -1,107 +1,128 @@
-//! Locks between processes: Terraform runs one provider for every alias, and two of them may come to the
-//! same bridge at once. A lock is a file in a folder of this user's own; it ends with its holder, however
-//! that ends.
+//! Turns between processes: Terraform runs one provider for every alias, a playbook runs beside it, and another user of
+//! the same Docker daemon may run both.
+//!
+//! A lock is an abstract Unix socket that is listened on. Its name is made of the daemon's id and of what is locked, so
+//! every process on this machine that speaks to the daemon meets there, whoever runs it and whatever its environment
+//! says. Nothing is left in the file system, and the kernel frees the name when its holder ends, however that ends. Who
+//! waits is connected to the holder and learns of its end by that.
+//!
+//! Processes in other network namespaces (a container without the host's network) do not meet. Abstract sockets are
+//! Linux's.
 
-use std::fs::{self, DirBuilder, File};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
 use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::context::Context;
 use crate::error::{Error, Result};
 
-/// How often a lock that somebody else holds is tried. To wait for it in a thread would keep the process
-/// from ending when the user stops it.
+/// How long to wait where the holder cannot be waited for, because its queue is full.
 const RETRY: Duration = Duration::from_millis(50);
 
 /// Held until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "holding it is all")] File);
+pub(crate) struct Lock(#[allow(dead_code, reason = "holding it is all")] UnixListener);
 
-/// Waits for the lock of this name.
+/// Waits for the lock of this name on the daemon of `cx`, within the time limit and until the user stops it.
+///
+/// # Errors
+/// [`Error::TimedOut`], [`Error::Cancelled`]; what Docker says where the daemon's id cannot be learnt.
 pub(crate) async fn take(cx: &Context, name: &str) -> Result<Lock> {
-    take_in(cx, &folder(), name).await
+    let daemon = cx.guard("asking the daemon's id", cx.docker.id()).await?;
+    cx.guard(
+        "waiting for another run of Atlas",
+        take_named(&socket(&daemon, name), name),
+    )
+    .await
 }
 
-async fn take_in(cx: &Context, folder: &Path, name: &str) -> Result<Lock> {
-    let file = open(folder, name).map_err(|reason| Error::Unexpected {
-        what: format!("the lock {}", folder.join(name).display()),
-        reason,
-    })?;
-    let waiting = async {
-        loop {
-            match file.try_lock() {
-                Ok(()) => return Ok(()),
-                Err(fs::TryLockError::WouldBlock) => tokio::time::sleep(RETRY).await,
-                Err(fs::TryLockError::Error(error)) => {
-                    return Err(Error::Unexpected {
-                        what: format!("the lock {}", folder.join(name).display()),
-                        reason: error.to_string(),
-                    });
-                }
+/// The socket's name: a hash, because the kernel takes 107 bytes.
+fn socket(daemon: &str, name: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(daemon);
+    hash.update([0]);
+    hash.update(name);
+    let digest = hash.finalize();
+    let hex: String = digest.iter().take(20).map(|b| format!("{b:02x}")).collect();
+    format!("\0atlas-lock-{hex}")
+}
+
+async fn take_named(socket: &str, name: &str) -> Result<Lock> {
+    loop {
+        match UnixListener::bind(socket) {
+            Ok(listener) => return Ok(Lock(listener)),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => wait_for_holder(socket).await,
+            Err(error) => {
+                return Err(Error::Unexpected {
+                    what: format!("the lock {name}"),
+                    reason: error.to_string(),
+                });
             }
         }
-    };
-    cx.guard("waiting for another run of Atlas", waiting)
-        .await?;
-    Ok(Lock(file))
-}
-
-/// The runtime folder, which the system keeps private; else one in the temporary folder.
-fn folder() -> PathBuf {
-    match std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from) {
-        Some(runtime) if runtime.is_dir() => runtime.join("atlas"),
-        _ => std::env::temp_dir().join(format!("atlas-{}", user())),
     }
 }
 
-fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-fn open(folder: &Path, name: &str) -> Result<File, String> {
-    let text = |error: std::io::Error| error.to_string();
-    match DirBuilder::new().mode(0o700).create(folder) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(text(error)),
-        _ => {}
+/// Returns when the holder of the lock has ended, or may have.
+async fn wait_for_holder(socket: &str) {
+    match UnixStream::connect(socket).await {
+        // Nobody answers: it ends, or fails, with the holder.
+        Ok(mut connection) => drop(connection.read(&mut [0]).await),
+        // Free by now.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}
+        Err(_) => tokio::time::sleep(RETRY).await,
     }
-    // Anyone may have made it in the temporary folder before: neither theirs nor a link is taken.
-    let found = fs::symlink_metadata(folder).map_err(text)?;
-    if !found.is_dir() || found.uid() != user() {
-        return Err(format!(
-            "{} is not a folder of this user's own; remove it",
-            folder.display()
-        ));
-    }
-    File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(folder.join(name))
-        .map_err(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_folder_that_is_a_link_is_not_taken() {
-        let folder = tempfile::tempdir().unwrap();
-        let link = folder.path().join("link");
-        std::os::unix::fs::symlink(folder.path(), &link).unwrap();
-        assert!(open(&link, "x").is_err());
+    /// A name that no other run of the tests has.
+    fn unique(text: &str) -> String {
+        socket(&std::process::id().to_string(), text)
     }
 
     #[test]
-    fn one_holds_it_at_a_time_and_dropping_it_gives_it_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let place = folder.path().join("locks");
-        let first = open(&place, "x").unwrap();
-        first.lock().unwrap();
-        let second = open(&place, "x").unwrap();
-        assert!(second.try_lock().is_err());
+    fn daemons_and_names_do_not_mix() {
+        assert_eq!(socket("a", "b"), socket("a", "b"));
+        assert_ne!(socket("a", "b"), socket("a", "c"));
+        assert_ne!(socket("a", "bc"), socket("ab", "c"));
+        assert!(socket("a", &"b".repeat(500)).len() < 107);
+    }
+
+    #[tokio::test]
+    async fn one_holds_it_at_a_time_and_dropping_it_wakes_who_waits() {
+        let name = unique("turns");
+        let first = take_named(&name, "x").await.unwrap();
+        let waiting = tokio::spawn({
+            let name = name.clone();
+            async move { take_named(&name, "x").await.map(drop) }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
         drop(first);
-        assert!(second.try_lock().is_ok());
+        waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_get_it_one_after_the_other() {
+        let name = unique("many");
+        let inside = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let tasks = (0..50).map(|_| {
+            let (name, inside) = (name.clone(), inside.clone());
+            tokio::spawn(async move {
+                use std::sync::atomic::Ordering::SeqCst;
+                let _lock = take_named(&name, "x").await.unwrap();
+                assert_eq!(inside.fetch_add(1, SeqCst), 0);
+                tokio::task::yield_now().await;
+                inside.fetch_sub(1, SeqCst);
+            })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap();
+        }
     }
 }

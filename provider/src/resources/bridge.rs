@@ -16,10 +16,7 @@ use crate::translate::{Reader, diagnostics, push_problems};
 /// The resource.
 pub(crate) struct Bridge;
 
-const SUBJECT: Subject = Subject {
-    noun: "bridge",
-    named_by: "name",
-};
+const SUBJECT: Subject = Subject { noun: "bridge" };
 
 fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let subnet = reader.network(value.get("subnet"), &FieldPath::of("subnet"));

@@ -20,10 +20,7 @@ use crate::translate::{Reader, block, diagnostics, push_problems};
 /// The resource.
 pub(crate) struct Cluster;
 
-const SUBJECT: Subject = Subject {
-    noun: "cluster",
-    named_by: "name",
-};
+const SUBJECT: Subject = Subject { noun: "cluster" };
 
 /// Blocks that a user writes and the world is compared with.
 const BLOCKS: [&str; 8] = [
@@ -324,16 +321,16 @@ impl Resource<Configured> for Cluster {
             let spec = specify(&with_secrets(&planned, config), &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
             let admitted = k3d::admit(&cx, &spec).await?;
-            Ok((cx, admitted))
+            Ok((cx, k3d::begun(&spec.name), admitted))
         };
-        let (cx, admitted) = match look.await {
+        let (cx, begun, admitted) = match look.await {
             Ok(admitted) => admitted,
             Err(error) => return SUBJECT.refused(&error),
         };
         let presence = admitted.presence();
         let work = async { complete(&cx, planned.clone(), &admitted.make(&cx).await?).await };
         let done = work.await;
-        SUBJECT.created(planned, presence, done)
+        SUBJECT.ended(&cx, &begun, planned, presence, done).await
     }
 
     async fn read(

@@ -23,10 +23,7 @@ use crate::translate::{cockroachdb_nodes, push_at_attributes, text_map, texts, t
 /// The resource.
 pub(crate) struct Cluster;
 
-const SUBJECT: Subject = Subject {
-    noun: "cluster",
-    named_by: "name",
-};
+const SUBJECT: Subject = Subject { noun: "cluster" };
 
 /// What the cluster tells of itself, anew at every look.
 const COMPUTED: [&str; 6] = [

@@ -20,10 +20,7 @@ use crate::translate::{Reader, push_at_attributes, texts};
 /// The resource.
 pub(crate) struct Database;
 
-const SUBJECT: Subject = Subject {
-    noun: "database",
-    named_by: "id",
-};
+const SUBJECT: Subject = Subject { noun: "database" };
 
 fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let regions = value.get("regions");

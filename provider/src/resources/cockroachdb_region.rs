@@ -24,10 +24,7 @@ use crate::translate::{Reader, push_at_attributes, text_list, texts};
 /// The resource.
 pub(crate) struct Region;
 
-const SUBJECT: Subject = Subject {
-    noun: "region",
-    named_by: "id",
-};
+const SUBJECT: Subject = Subject { noun: "region" };
 
 const PORTS: &str = "Give ports from 1 to 65535.";
 /// Known after every change only.

@@ -20,7 +20,6 @@ pub(crate) struct LocalStack;
 
 const SUBJECT: Subject = Subject {
     noun: "LocalStack server",
-    named_by: "name",
 };
 
 /// The credentials that LocalStack takes for its default account.

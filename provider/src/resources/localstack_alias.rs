@@ -24,10 +24,7 @@ use crate::translate::{Reader, push_at_attributes, text_list, text_map, texts, t
 /// The resource.
 pub(crate) struct Alias;
 
-const SUBJECT: Subject = Subject {
-    noun: "alias",
-    named_by: "id",
-};
+const SUBJECT: Subject = Subject { noun: "alias" };
 
 /// Attributes that follow from the endpoint, the queue and the replication.
 const COMPUTED: [&str; 9] = [

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use atlas_engine::docker::DockerNetwork;
 use atlas_engine::network::{self, Spec};
-use atlas_engine::presence::Presence;
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
@@ -20,10 +19,7 @@ use crate::translate::{Reader, diagnostics, push_problems, text_map};
 /// The resource.
 pub(crate) struct Network;
 
-const SUBJECT: Subject = Subject {
-    noun: "network",
-    named_by: "name",
-};
+const SUBJECT: Subject = Subject { noun: "network" };
 
 /// Attributes of which each forces another network.
 const REPLACING: [&str; 4] = ["name", "subnet", "gateway", "labels"];
@@ -189,23 +185,20 @@ impl Resource<Configured> for Network {
                 return Err(Error::Invalid(std::mem::take(&mut reader.problems)));
             };
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let there = network::admit(&cx, &spec).await?;
-            Ok((cx, spec, there))
+            let admitted = network::admit(&cx, &spec).await?;
+            Ok((cx, spec.name, admitted))
         };
-        let (cx, spec) = match look.await {
-            Ok((_, _, Some(found))) => {
-                let done = Ok(state(&found, &planned));
-                return SUBJECT.created(planned, Presence::Whole, done);
-            }
-            Ok((cx, spec, None)) => (cx, spec),
+        let (cx, name, admitted) = match look.await {
+            Ok(looked) => looked,
             Err(error) => return SUBJECT.refused(&error),
         };
-        match network::make(&cx, &spec).await {
-            // An answer of Docker's that refuses is sure; without one, it may have been made.
-            Err(error @ Error::Docker { status: 400.., .. }) => SUBJECT.refused(&error),
+        let presence = admitted.presence();
+        match admitted.make(&cx).await {
+            Err(error) if error.is_answer() => SUBJECT.refused(&error),
             done => {
                 let done = done.map(|found| state(&found, &planned));
-                SUBJECT.created(planned, Presence::Absent, done)
+                let begun = network::begun(&name);
+                SUBJECT.ended(&cx, &begun, planned, presence, done).await
             }
         }
     }

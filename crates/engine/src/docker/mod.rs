@@ -47,6 +47,7 @@ pub struct DockerConfig {
 pub struct Docker {
     api: Arc<bollard::Docker>,
     endpoint: Arc<str>,
+    id: Arc<tokio::sync::OnceCell<String>>,
 }
 
 /// What a daemon says of itself.
@@ -115,6 +116,7 @@ impl Docker {
         Ok(Self {
             api: Arc::new(client),
             endpoint: settings.endpoint.into(),
+            id: Arc::default(),
         })
     }
 
@@ -126,6 +128,18 @@ impl Docker {
     /// Whether the daemon shares this machine's network, so that local ports can be checked.
     pub fn is_local(&self) -> bool {
         self.endpoint.starts_with("unix://")
+    }
+
+    /// The daemon's own id, which is the same whichever way it is reached. Asked once.
+    pub(crate) async fn id(&self) -> Result<String> {
+        let asked = || async {
+            let found = self.api.info().await;
+            let found =
+                found.map_err(|error| self.failed("ask the id of", &self.endpoint, error))?;
+            // A daemon without one is known by the address alone.
+            Ok(found.id.unwrap_or_else(|| self.endpoint.to_string()))
+        };
+        self.id.get_or_try_init(asked).await.cloned()
     }
 
     /// Version and platform.

@@ -12,43 +12,59 @@ use super::read::{settled, spec_of};
 use super::spec::Spec;
 use super::work::Work;
 use super::{Role, preflight};
+use crate::begun::{self, Begun};
 use crate::bridge;
 use crate::context::Context;
 use crate::docker::Node;
-use crate::error::{Error, Result};
+use crate::error::{Error, Existing, Result};
 use crate::labels;
+use crate::lock::Lock;
 use crate::path::FieldPath;
 use crate::presence::Presence;
 
 /// Docker kills what has not ended by itself after these.
 const STOP_SECONDS: i32 = 10;
 
-/// A cluster of which everything was checked and nothing changed.
+/// A cluster of which everything was checked and nothing changed. Nobody else creates or removes one of this name as long
+/// as it is held.
 pub struct Admitted {
     spec: Spec,
     observed: Option<Observed>,
     plan: Plan,
+    _turn: Lock,
 }
 
-/// Checks all that can be checked before a cluster is made, or one that an interrupted run left behind is
+/// The mark of a cluster that is being created.
+pub fn begun(name: &str) -> Begun {
+    Begun::new(begun::Kind::Cluster, name)
+}
+
+/// Checks all that can be checked before a cluster is made, or one that an interrupted create left behind is
 /// finished.
 ///
 /// # Errors
-/// [`Error::Exists`] where a cluster of this name was not made by Atlas or differs; [`Error::Invalid`].
+/// [`Error::Exists`] where there is a cluster of this name that no interrupted create of Atlas left, whole or in part, or
+/// one that differs; [`Error::Invalid`].
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
+    let turn = begun::turn(cx, &begun(&spec.name)).await?;
     let observed = observe(cx, &spec.name)
         .await?
         .filter(|found| !found.nodes.is_empty());
     let plan = plan(spec, observed.as_ref())?;
-    if let Some(found) = &observed
-        && (!found.is_ours() || !plan.replace.is_empty())
-    {
-        return Err(Error::Exists {
+    if let Some(found) = &observed {
+        let exists = |detail| Error::Exists {
             kind: "cluster",
             name: spec.name.clone(),
+            detail,
             remedy: "Import it, choose another name, or delete it with `k3d cluster delete`."
                 .to_owned(),
-        });
+        };
+        if !found.is_ours() || !plan.replace.is_empty() {
+            return Err(exists(Existing::Differs));
+        }
+        if !begun::is_marked(cx, &begun(&spec.name)).await? {
+            return Err(exists(Existing::NotBegun));
+        }
     }
     preflight(cx, spec, observed.as_ref()).await?;
     if let (Some(name), None) = (&spec.network, &observed)
@@ -67,6 +83,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
         spec: spec.clone(),
         observed,
         plan,
+        _turn: turn,
     })
 }
 
@@ -77,8 +94,13 @@ impl Admitted {
     }
 
     /// Makes it, or finishes it.
+    ///
+    /// # Errors
+    /// [`Error::ImageMissing`] before anything was made; whatever fails on the way.
     pub async fn make(self, cx: &Context) -> Result<Observed> {
-        apply(cx, &self.spec, self.observed, &self.plan).await
+        let made = apply(cx, &self.spec, self.observed, &self.plan, true).await?;
+        begun::clear(cx, &begun(&self.spec.name)).await?;
+        Ok(made)
     }
 }
 
@@ -111,14 +133,18 @@ pub async fn update(cx: &Context, spec: &Spec) -> Result<Observed> {
         });
     }
     preflight(cx, spec, observed.as_ref()).await?;
-    apply(cx, spec, observed, &plan).await
+    let changed = apply(cx, spec, observed, &plan, false).await?;
+    // Whoever changes it has it: an interrupted create of it is over.
+    begun::clear(cx, &begun(&spec.name)).await?;
+    Ok(changed)
 }
 
 /// Removes the cluster with its volumes and, unless it is someone else's, its network. What is gone
 /// already is as good.
 pub async fn delete(cx: &Context, name: &str) -> Result<()> {
+    let _turn = begun::turn(cx, &begun(name)).await?;
     let Some(observed) = observe(cx, name).await? else {
-        return Ok(());
+        return begun::clear(cx, &begun(name)).await;
     };
     cx.tell(&format!("deleting cluster {name}"));
     cx.guard(&format!("deleting cluster {name}"), async {
@@ -223,6 +249,7 @@ pub async fn apply_node(cx: &Context, spec: &NodeSpec) -> Result<Observed> {
         observed: Some(&observed),
         plan: &plan,
     };
+    work.images().await?;
     work.run().await?;
     bridge::rejoin(cx, &spec.cluster).await?;
     existing(cx, &spec.cluster).await
@@ -264,6 +291,7 @@ async fn apply(
     spec: &Spec,
     observed: Option<Observed>,
     plan: &Plan,
+    creates: bool,
 ) -> Result<Observed> {
     let spec = &settled(spec, observed.as_ref());
     let desired = desired(spec).map_err(Error::Invalid)?;
@@ -274,6 +302,10 @@ async fn apply(
         observed: observed.as_ref(),
         plan,
     };
+    work.images().await?;
+    if creates {
+        begun::mark(cx, &begun(&spec.name)).await?;
+    }
     work.run().await?;
     bridge::rejoin(cx, &spec.name).await?;
     observe(cx, &spec.name)

@@ -27,7 +27,7 @@ mod spec;
 mod work;
 
 pub use execute::{
-    Admitted, admit, apply_node, create, delete, delete_node, settle, start, stop, update,
+    Admitted, admit, apply_node, begun, create, delete, delete_node, settle, start, stop, update,
 };
 pub use filter::NodeFilter;
 pub use kubectl::{Credentials, credentials};

@@ -155,6 +155,7 @@ pub fn plan_node(spec: &NodeSpec, observed: &Observed) -> Result<Plan> {
         return Err(Error::Exists {
             kind: "node",
             name: node.name.clone(),
+            detail: crate::error::Existing::Differs,
             remedy: "It was made by other means; choose another name, or remove it with `k3d node delete`."
                 .to_owned(),
         });

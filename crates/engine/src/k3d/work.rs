@@ -35,15 +35,9 @@ pub(super) struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Carries the plan out, for which the images must be there.
     pub(super) async fn run(&mut self) -> Result<()> {
-        let created: Vec<&DesiredNode> = self
-            .desired
-            .nodes
-            .iter()
-            .filter(|node| self.creates(&node.name))
-            .collect();
-        // First of all: an image that cannot be had leaves the world as it was.
-        self.images(&created).await?;
+        let created = self.created();
         let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
         self.volume().await?;
         self.reattach(&facts).await?;
@@ -59,8 +53,19 @@ impl Work<'_> {
             .any(|step| matches!(step, Step::CreateNode { node, .. } if node == name))
     }
 
-    async fn images(&self, created: &[&DesiredNode]) -> Result<()> {
-        let images: BTreeSet<&str> = created.iter().map(|node| node.image.as_str()).collect();
+    /// The nodes that the plan creates.
+    fn created(&self) -> Vec<&DesiredNode> {
+        let nodes = self.desired.nodes.iter();
+        nodes.filter(|node| self.creates(&node.name)).collect()
+    }
+
+    /// Gets the images that the plan needs. First of all: one that cannot be had leaves the world as it was.
+    pub(super) async fn images(&self) -> Result<()> {
+        let images: BTreeSet<&str> = self
+            .created()
+            .iter()
+            .map(|node| node.image.as_str())
+            .collect();
         let pulls = images.into_iter().map(|image| {
             self.cx
                 .guard("getting an image", self.cx.docker.ensure_image(image))

@@ -6,7 +6,7 @@ pub(crate) mod place;
 mod plan;
 mod spec;
 
-pub use execute::{admit, create, delete, make};
+pub use execute::{Admitted, admit, begun, create, delete};
 pub use observe::observe;
 pub use plan::{Difference, differences, user_labels};
 pub use spec::{Spec, name_problem, refuse_overlap};

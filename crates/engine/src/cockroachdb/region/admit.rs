@@ -69,6 +69,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
         return Err(Error::Exists {
             kind: "region of CockroachDB",
             name: format!("{}/{}", spec.cluster, spec.name),
+            detail: crate::error::Existing::Differs,
             remedy: "Import it, choose another name, or remove it first.".to_owned(),
         });
     }
@@ -128,6 +129,7 @@ async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) 
     Err(Error::Exists {
         kind,
         name,
+        detail: crate::error::Existing::Differs,
         remedy: format!(
             "It is not of this region: choose another name, or remove it with `{remove}` if nobody needs it."
         ),

@@ -35,6 +35,7 @@ pub async fn admit(scope: &Scope, spec: &Spec) -> Result<Presence> {
         return Err(Error::Exists {
             kind: "bucket",
             name: spec.bucket.name.clone(),
+            detail: crate::error::Existing::Differs,
             remedy: "It holds objects. Import it, or choose another name.".to_owned(),
         });
     }

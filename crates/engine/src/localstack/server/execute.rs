@@ -33,6 +33,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         return Err(Error::Exists {
             kind: "container",
             name: container_name(&spec.name),
+            detail: crate::error::Existing::Differs,
             remedy: "Atlas did not make it: choose another name, or remove it with `docker rm -f`."
                 .to_owned(),
         });
@@ -72,6 +73,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
         return Err(Error::Exists {
             kind: "LocalStack server",
             name: spec.name.clone(),
+            detail: crate::error::Existing::Differs,
             remedy: "Import it, choose another name, or remove it first.".to_owned(),
         });
     }
@@ -162,6 +164,7 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
         return Err(Error::Exists {
             kind: "container",
             name: container_name(name),
+            detail: crate::error::Existing::Differs,
             remedy: "Atlas did not make it, and leaves it alone.".to_owned(),
         });
     }
