@@ -13,7 +13,10 @@ export ATLAS_CACHE
 # What belongs to this checkout's world: Terraform's CLI configuration, kubeconfigs.
 ATLAS_STATE=${ATLAS_STATE_DIR:-$ATLAS_ROOT/.atlas}
 export ATLAS_STATE
+# Says that the folder of the state was made for that, so that it may go with the world.
+ATLAS_STATE_MARK=$ATLAS_STATE/.made-for-atlas
 mkdir -p "$ATLAS_CACHE/bin" "$ATLAS_CACHE/logs" "$ATLAS_CACHE/trees" "$ATLAS_STATE"
+if [[ $ATLAS_STATE == "$ATLAS_ROOT/.atlas" || -z $(ls -A "$ATLAS_STATE") ]]; then : >"$ATLAS_STATE_MARK"; fi
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -80,6 +83,13 @@ content_hash() {
         done
     } | sha256sum | cut -c1-16
   )
+}
+
+# require_state : refuses to keep a world's state among somebody's files: a folder that is new or empty, or was such
+# when a script used it first.
+require_state() {
+  [[ -e $ATLAS_STATE_MARK ]] ||
+    die "$ATLAS_STATE is not empty, and nothing says that it is for this: name a new folder in ATLAS_STATE_DIR."
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }

@@ -16,6 +16,7 @@ source "$ATLAS_ROOT/scripts/kubectl.sh"
 # shellcheck source=scripts/cloud.sh
 source "$ATLAS_ROOT/scripts/cloud.sh"
 
+require_state
 "$ATLAS_ROOT/scripts/setup.sh"
 say "Images"
 images=$("$ATLAS_ROOT/scripts/images.sh")
@@ -44,7 +45,7 @@ say "The world runs (applied in $((SECONDS - started)) s)."
 for cluster in $(world_names cluster world_regions); do
   say "  $cluster: kubectl --kubeconfig $ATLAS_STATE/$cluster.yaml get nodes"
 done
-say "Names reach across: <service>.<namespace>.svc.<cluster> resolves in both clusters."
+say "Names reach across: <service>.<namespace>.svc.<cluster>.atlas.internal resolves in both clusters."
 say "  Argo CD: https://127.0.0.1:30443, user admin, password in $ATLAS_STATE/argocd-password"
 for server in $(world_names server); do
   address=$(docker port "atlas-localstack-$server" 4566 2>/dev/null) || continue

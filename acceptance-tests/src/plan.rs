@@ -45,6 +45,12 @@ impl Plan {
             .collect()
     }
 
+    /// The value that a resource has, as it was read for the plan.
+    pub fn before(&self, address: &str) -> Option<&Value> {
+        self.change(address)
+            .map(|change| &change["change"]["before"])
+    }
+
     /// The value that a resource is planned to have.
     pub fn after(&self, address: &str) -> Option<&Value> {
         self.change(address)

@@ -179,6 +179,13 @@ impl Playbook {
         recap(&finished)
     }
 
+    /// Runs a playbook that must be refused; returns what it said.
+    pub fn expect_refusal(&self, playbook: &str, words: &[&str]) -> Result<Finished> {
+        let finished = self.command(playbook, words)?.finish()?;
+        ensure!(finished.code != Some(0), "it was not refused\n{finished}");
+        Ok(finished)
+    }
+
     /// The same; nothing may have changed.
     pub fn expect_unchanged(&self, playbook: &str, words: &[&str]) -> Result<()> {
         let finished = self.command(playbook, words)?.succeed()?;

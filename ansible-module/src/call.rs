@@ -4,9 +4,10 @@ use std::future::Future;
 use std::pin::Pin;
 
 use argspec::{Answer, Failure, Kind, Opt, Spec};
-use atlas_engine::{Context, Error, Scope};
+use atlas_engine::{Context, Error, Scope, Words as _};
 
 use crate::params::Params;
+use crate::words::Yaml;
 
 /// A module's future result.
 pub(crate) type Running<'a> = Pin<Box<dyn Future<Output = Result<Answer, Failure>> + 'a>>;
@@ -59,7 +60,7 @@ pub(crate) struct Call<W = Context> {
 }
 
 impl Module {
-    /// All options: the module's own, then how long to wait and, where it needs it, how to reach Docker.
+    /// All options: the module's own, then how long to wait and how to reach Docker.
     pub(crate) fn full_spec(&self) -> Spec {
         let spec = (self.spec)().option(
                 "wait_timeout",
@@ -71,7 +72,18 @@ impl Module {
                 .or(300),
             );
         if matches!(self.run, Run::Anywhere(_)) {
-            return spec;
+            // Defaults of the action group say which daemon is meant, and are given to every module in it.
+            let unused = "Not used: accepted because defaults of the action group may have it.";
+            return spec
+                .option(
+                    "docker_host",
+                    Opt::new(Kind::Str, unused).alias("docker_url"),
+                )
+                .option(
+                    "docker_cert_path",
+                    Opt::new(Kind::Path, unused).not_secret(),
+                )
+                .option("docker_tls_verify", Opt::new(Kind::Bool, unused));
         }
         spec.option(
                 "docker_host",
@@ -105,79 +117,18 @@ impl Module {
 
 /// An engine's error as a module's failure.
 pub(crate) fn failure(error: &Error) -> Failure {
-    let problems = match error {
-        Error::Invalid(problems) => problems.as_slice(),
-        _ => &[],
+    let failure = Failure::new(error.told(&Yaml));
+    let Error::Invalid(problems) = error else {
+        return failure;
     };
     let listed = problems.iter().map(|problem| {
         serde_json::json!({
-            "path": in_our_words(&problem.path.to_string()),
+            "path": Yaml.field(&problem.path),
             "message": problem.message,
-            "remedy": in_our_words(&problem.remedy),
+            "remedy": Yaml.remedy(&problem.remedy),
         })
     });
-    let listed: Vec<_> = listed.collect();
-    let failure = Failure::new(in_our_words(&error.to_string()));
-    if listed.is_empty() {
-        failure
-    } else {
-        failure.field("problems", listed)
-    }
-}
-
-/// Option names where the engine says them as Terraform's blocks.
-fn in_our_words(text: &str) -> String {
-    let table = [
-        ("kube_api[0]", "kube_api"),
-        ("k3s.node_labels", "node_labels"),
-        ("k3d.disable_load_balancer", "disable_load_balancer"),
-        ("the next apply goes on", "the next run goes on"),
-        ("; apply again.", "; run the task again."),
-        ("Raise the timeout if", "Raise wait_timeout if"),
-        ("Import it, choose another name", "Choose another name"),
-        ("(atlas_network, or", "(with the module network, or"),
-        (
-            "Name a network of your own, for instance an atlas_network.",
-            "Name a network of your own; the module network makes one.",
-        ),
-        (
-            "to remove the region, remove the resource.",
-            "to remove the region, set state to absent.",
-        ),
-        (
-            "Make an atlas_cockroachdb_region of this name first",
-            "Make it first, with the module cockroachdb_region",
-        ),
-        (
-            ": an atlas_cockroachdb_cluster, or the module cockroachdb_cluster",
-            ", with the module cockroachdb_cluster.",
-        ),
-        ("by its own attribute,", "by its own option,"),
-        ("Set servers = 1;", "Leave servers out;"),
-        ("Use the attribute ", "Use the option "),
-        (
-            "; a reference to the cluster resource does that by itself",
-            "",
-        ),
-    ];
-    let text = table.iter().fold(text.to_owned(), |text, (theirs, ours)| {
-        text.replace(theirs, ours)
-    });
-    names_alone(&text)
-}
-
-/// `clusters[1].name` as `clusters[1]`: a playbook lists names, where Terraform lists objects.
-fn names_alone(text: &str) -> String {
-    let mut parts = text.split("].name");
-    let mut plain = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let listed = plain
-            .rsplit_once("clusters[")
-            .is_some_and(|(_, position)| position.chars().all(|c| c.is_ascii_digit()));
-        plain.push_str(if listed { "]" } else { "].name" });
-        plain.push_str(part);
-    }
-    plain
+    failure.field("problems", listed.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
@@ -195,7 +146,7 @@ mod tests {
             path: FieldPath::of("k3s_args").index(0),
         }];
         let msg = failure(&Error::Invalid(k3d::problems(&spec))).msg;
-        assert!(msg.contains("Leave servers out"), "{msg}");
+        assert!(msg.contains("Set servers: 1;"), "{msg}");
         assert!(msg.contains("Use the option node_labels"), "{msg}");
         let late = Error::TimedOut {
             waiting_for: "x".to_owned(),
@@ -218,11 +169,5 @@ mod tests {
             "kube_api.host_port: port 1 is taken. Choose another."
         );
         assert_eq!(failure.fields["problems"][0]["path"], "kube_api.host_port");
-        for (theirs, ours) in [
-            ("clusters[12].name: x", "clusters[12]: x"),
-            ("ports[0].name and ].name", "ports[0].name and ].name"),
-        ] {
-            assert_eq!(in_our_words(theirs), ours);
-        }
     }
 }

@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use argspec::{Opt, Spec};
 use serde_json::{Map, Value, json};
 
-use crate::call::{Module, Run};
+use crate::call::Module;
 use crate::modules;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -68,9 +68,7 @@ fn files() -> Vec<(String, String)> {
 fn runtime() -> String {
     let mut text =
         format!("---\n{ORIGIN}\nrequires_ansible: \">=2.14.0\"\naction_groups:\n  world:\n");
-    // Defaults of the group say which Docker daemon is meant: what needs none would refuse them.
-    let with_docker = |module: &Module| matches!(module.run, Run::Docker(_));
-    for module in modules::all().into_iter().filter(with_docker) {
+    for module in modules::all() {
         let _ = writeln!(text, "    - {}", module.name);
     }
     text

@@ -18,6 +18,7 @@ mod collection;
 mod modules;
 mod params;
 mod run;
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,9 +1,10 @@
 //! Validated arguments, and readers that collect what is wrong with them.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 use argspec::Failure;
-use atlas_engine::{Error, FieldPath, Problem, cidr, size};
+use atlas_engine::{Error, FieldPath, Problem, cidr, local_path, size};
 use ipnet::Ipv4Net;
 use serde_json::{Map, Value};
 
@@ -109,13 +110,12 @@ impl Reader {
         name: &str,
         remedy: &str,
     ) -> Option<T> {
-        let number = params.get(name)?.as_i64();
-        let parsed = number.and_then(|number| T::try_from(number).ok());
+        let number = params.get(name)?;
+        let parsed = number.as_i64().and_then(|number| T::try_from(number).ok());
         if parsed.is_none() {
-            let shown = number.map_or_else(String::new, |number| number.to_string());
             self.refuse(
                 &path.clone().name(name),
-                format!("{shown} is not possible."),
+                format!("{} is not possible.", argspec::python::str(number)),
                 remedy,
             );
         }
@@ -185,6 +185,12 @@ impl Reader {
             );
         }
         parsed
+    }
+
+    /// A path on this machine.
+    pub(crate) fn local_path(&mut self, params: &Params, name: &str) -> Option<PathBuf> {
+        let parsed = local_path::expand(params.text(name)?, &FieldPath::of(name));
+        self.keep(parsed)
     }
 
     /// A size in bytes.

@@ -1,18 +1,19 @@
 //! Runs one module: arguments in, one JSON object out.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use argspec::{Answer, Failure, Invocation, Secrets, validate};
 use atlas_engine::docker::{Docker, DockerConfig};
-use atlas_engine::{Context, Scope};
+use atlas_engine::{Context, FieldPath, Scope};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::call::{Call, Module, Run, failure};
 use crate::modules;
-use crate::params::Params;
+use crate::params::{Params, Reader};
 
 /// Says which module is meant, where the binary's name does not.
 const MODULE_KEY: &str = "_atlas_module";
@@ -96,19 +97,25 @@ fn execute(module: &Module, params: Params, check: bool, diff: bool) -> Result<A
         .build()
         .map_err(|error| Failure::new(format!("The module cannot start: {error}.")))?;
     runtime.block_on(async {
+        let mut reader = Reader::default();
+        let cert_path = reader.local_path(&params, "docker_cert_path");
+        reader.finish()?;
         let config = DockerConfig {
             host: params.text("docker_host").map(str::to_owned),
-            cert_path: params.text("docker_cert_path").map(PathBuf::from),
+            cert_path,
             tls: params.flag("docker_tls_verify"),
         };
-        let seconds = params
-            .0
-            .get("wait_timeout")
-            .and_then(Value::as_u64)
-            .unwrap_or(300);
-        let scope = Scope::default().with_timeout(Duration::from_secs(seconds));
+        let limit = time_limit(&params)?;
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&warnings);
+        let scope = Scope::default()
+            .with_timeout(limit)
+            .with_warned(Arc::new(move |warning| {
+                let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
+                heard.push(warning.to_string());
+            }));
         stop_on_signals(&scope);
-        match module.run {
+        let mut outcome = match module.run {
             Run::Docker(run) => {
                 let docker = Docker::connect(&config)
                     .await
@@ -130,8 +137,31 @@ fn execute(module: &Module, params: Params, check: bool, diff: bool) -> Result<A
                 };
                 run(&call).await
             }
+        };
+        let heard = std::mem::take(&mut *warnings.lock().unwrap_or_else(PoisonError::into_inner));
+        match &mut outcome {
+            Ok(answer) => answer.warnings.extend(heard),
+            Err(failure) if !heard.is_empty() => {
+                failure.fields.insert("warnings".to_owned(), heard.into());
+            }
+            Err(_) => {}
         }
+        outcome
     })
+}
+
+/// How long the module may take.
+fn time_limit(params: &Params) -> Result<Duration, Failure> {
+    const REMEDY: &str = "Give seconds, from 1 to 604800.";
+    let mut reader = Reader::default();
+    let root = FieldPath::root();
+    let seconds = reader.number::<u32>(params, &root, "wait_timeout", REMEDY);
+    if let Some(seconds @ (0 | 604_801..)) = seconds {
+        let path = FieldPath::of("wait_timeout");
+        reader.refuse(&path, format!("{seconds} is not possible."), REMEDY);
+    }
+    reader.finish()?;
+    Ok(Duration::from_secs(seconds.unwrap_or(300).into()))
 }
 
 /// Ctrl-C and SIGTERM stop the operation where it stands; it is told as an error.
@@ -143,6 +173,40 @@ fn stop_on_signals(scope: &Scope) {
                 signals.recv().await;
                 cancel.cancel();
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn limit(value: &Value) -> Result<u64, String> {
+        let params = json!({"wait_timeout": value});
+        let limit = time_limit(&Params(params.as_object().cloned().unwrap_or_default()));
+        limit
+            .map(|limit| limit.as_secs())
+            .map_err(|failure| failure.msg)
+    }
+
+    #[test]
+    fn a_time_limit_that_is_none_is_refused_and_never_another() {
+        assert_eq!(limit(&json!(7)), Ok(7));
+        assert_eq!(limit(&Value::Null), Ok(300));
+        for odd in [
+            json!(-5),
+            json!(0),
+            json!(604_801),
+            json!(i64::MAX),
+            json!(true),
+        ] {
+            let said = limit(&odd).unwrap_err();
+            let value = argspec::python::str(&odd);
+            assert_eq!(
+                said,
+                format!("wait_timeout: {value} is not possible. Give seconds, from 1 to 604800.")
+            );
         }
     }
 }

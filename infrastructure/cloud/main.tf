@@ -27,6 +27,8 @@ resource "atlas_localstack" "us" {
   network  = atlas_network.cloud.name
   port     = local.us.port
 
+  force_destroy = var.force_destroy
+
   # Where one server serves both regions, its replicator looks for their buckets and queues there alone.
   replicator = {
     regions      = var.server_per_region ? [local.us.region] : [local.us.region, local.eu.region]
@@ -41,6 +43,8 @@ resource "atlas_localstack" "eu" {
   name     = local.eu.server
   network  = atlas_network.cloud.name
   port     = local.eu.port
+
+  force_destroy = var.force_destroy
 
   replicator = {
     regions      = [local.eu.region]

@@ -31,7 +31,7 @@ variable "server_per_region" {
 }
 
 variable "force_destroy" {
-  description = "Whether `terraform destroy` may take buckets with what they hold."
+  description = "Whether `terraform destroy` may take servers, buckets and queues with what they hold."
   type        = bool
   default     = false
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use atlas_engine::{FieldPath, cidr};
+use atlas_engine::{FieldPath, Words as _, cidr};
 use tfplugin::{Function, FunctionError, FunctionSignature, Parameter, Type, Value};
 
 use crate::translate::texts;
+use crate::words::Hcl;
 
 /// `provider::atlas::region_cidrs(base, regions)`.
 pub(crate) struct RegionCidrs;
@@ -44,7 +45,7 @@ impl Function for RegionCidrs {
     fn call(&self, arguments: &[Value]) -> Result<Value, FunctionError> {
         let at = |argument: i64| {
             move |problem: atlas_engine::Problem| FunctionError {
-                text: format!("{} {}", problem.message, problem.remedy),
+                text: format!("{} {}", problem.message, Hcl::Kept.remedy(&problem.remedy)),
                 argument: Some(argument),
             }
         };

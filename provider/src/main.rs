@@ -11,8 +11,10 @@ mod import;
 mod outcome;
 mod provider;
 mod resources;
+mod seen;
 mod timeouts;
 mod translate;
+mod words;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,8 @@ use atlas_engine::presence::Presence;
 use atlas_engine::{Context, Error, Result};
 use tfplugin::{AttributePath, Diagnostics, Outcome, Value};
 
-use crate::translate::diagnostics;
+use crate::translate::{diagnostics, told};
+use crate::words::Hcl;
 
 /// A kind of resource, as messages speak of it.
 #[derive(Debug, Clone, Copy)]
@@ -34,13 +35,10 @@ impl Subject {
         presence: Presence,
         done: Result<Value>,
     ) -> Outcome {
-        let failed = done.is_err();
         let outcome = self.created(planned, presence, done);
-        if failed
-            && !outcome.state.is_null()
-            && let Err(error) = begun::clear(cx, begun).await
-        {
-            tracing::warn!("the mark of a create that failed stays: {error}");
+        // Last of all: a provider that is killed leaves the object to the state or to the mark.
+        if !outcome.state.is_null() {
+            begun::end(cx, begun).await;
         }
         outcome
     }
@@ -62,8 +60,9 @@ impl Subject {
             },
             Err(error) => {
                 let nothing_new = presence != Presence::Absent || error.changed_nothing();
+                let words = if nothing_new { Hcl::Kept } else { Hcl::Tainted };
                 Outcome {
-                    diagnostics: self.failed("created", &error, &planned),
+                    diagnostics: self.failed("created", &error, &planned, words),
                     state: if nothing_new {
                         Value::Null
                     } else {
@@ -83,7 +82,7 @@ impl Subject {
             },
             Err(error) => Outcome {
                 state: prior,
-                diagnostics: self.failed("changed", &error, planned),
+                diagnostics: self.failed("changed", &error, planned, Hcl::Kept),
             },
         }
     }
@@ -104,15 +103,15 @@ impl Subject {
     }
 
     /// An error, at the attribute that is to blame where that can be told.
-    fn failed(self, done: &str, error: &Error, planned: &Value) -> Diagnostics {
+    fn failed(self, done: &str, error: &Error, planned: &Value, words: Hcl) -> Diagnostics {
         let summary = format!("The {} could not be {done}", self.noun);
         match error {
             Error::ImageMissing { image, .. } if planned.get("image").as_str() == Some(image) => {
                 let mut found = Diagnostics::new();
-                found.push_error(AttributePath::of("image"), summary, error.to_string());
+                found.push_error(AttributePath::of("image"), summary, error.told(&words));
                 found
             }
-            other => diagnostics(&summary, other),
+            other => told(&summary, other, words),
         }
     }
 }
@@ -153,6 +152,23 @@ mod tests {
                 let outcome = SUBJECT.created(planned(), presence, Err(error));
                 assert!(outcome.state.is_null(), "{presence:?}");
             }
+        }
+    }
+
+    #[test]
+    fn who_is_told_that_the_next_apply_goes_on_has_nothing_tainted() {
+        let late = || Error::Cancelled {
+            during: "making it".to_owned(),
+        };
+        for presence in [Presence::Absent, Presence::Partial, Presence::Whole] {
+            let outcome = SUBJECT.created(planned(), presence, Err(late()));
+            let told = format!("{:?}", outcome.diagnostics);
+            assert_eq!(told.contains("goes on"), outcome.state.is_null(), "{told}");
+            assert_eq!(
+                told.contains("is tainted"),
+                !outcome.state.is_null(),
+                "{told}"
+            );
         }
     }
 

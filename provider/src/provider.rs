@@ -1,12 +1,14 @@
 //! `provider "atlas"`: which Docker daemon, which images.
 
 use async_trait::async_trait;
+use atlas_engine::FieldPath;
 use tfplugin::{
     Attribute, DataSource, Diagnostics, EphemeralResource, Function, Nesting, Provider, Resource,
-    Schema, Type, Value,
+    Schema, Type, Value, Warnings,
 };
 
 use crate::configured::Configured;
+use crate::translate::{Reader, push_problems};
 use crate::{data_sources, ephemeral, functions, resources};
 
 /// The provider.
@@ -33,8 +35,8 @@ impl Provider for Atlas {
             "docker_cert_path",
             Attribute::optional(
                 Type::String,
-                "Folder with `ca.pem`, `cert.pem` and `key.pem` for a daemon behind TLS. Default: \
-                 `DOCKER_CERT_PATH`.",
+                "Folder with `ca.pem`, `cert.pem` and `key.pem` for a daemon behind TLS; `~/` is the home folder. \
+                 Default: `DOCKER_CERT_PATH`.",
             ),
         )
         .attribute(
@@ -102,7 +104,20 @@ impl Provider for Atlas {
         )
     }
 
-    async fn configure(&self, config: &Value) -> Result<Configured, Diagnostics> {
+    async fn validate(&self, config: &Value) -> Diagnostics {
+        let mut found = Diagnostics::new();
+        let mut reader = Reader::default();
+        let field = FieldPath::of("docker_cert_path");
+        reader.local_path(config.get("docker_cert_path"), &field);
+        push_problems(&mut found, &reader.problems);
+        found
+    }
+
+    async fn configure(
+        &self,
+        config: &Value,
+        _warnings: &Warnings,
+    ) -> Result<Configured, Diagnostics> {
         Ok(Configured::new(config))
     }
 
@@ -137,5 +152,84 @@ impl Provider for Atlas {
 
     fn functions(&self) -> Vec<Box<dyn Function>> {
         vec![Box::new(functions::RegionCidrs)]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(kind: &Type, value: &Value) -> bool {
+        match (kind, value) {
+            (Type::Bool, Value::Bool(_))
+            | (Type::Number, Value::Number(_))
+            | (Type::String, Value::String(_)) => true,
+            (Type::List(of) | Type::Set(of), Value::List(all)) => {
+                all.iter().all(|one| fits(of, one))
+            }
+            (Type::Map(of), Value::Map(all)) => all.values().all(|one| fits(of, one)),
+            _ => false,
+        }
+    }
+
+    fn check(place: &str, attributes: &[(String, Attribute)]) {
+        for (name, one) in attributes {
+            let place = format!("{place}.{name}");
+            if let Some(default) = one.default() {
+                assert!(fits(one.kind(), default), "{place}: {default:?}");
+                assert!(one.is_optional() && one.is_computed(), "{place}");
+            }
+            check(&place, one.attributes());
+        }
+    }
+
+    #[test]
+    fn every_default_is_of_its_attributes_type() {
+        for resource in Atlas.resources() {
+            check(resource.name(), resource.schema().block.attributes());
+        }
+    }
+
+    /// What is refused of a configuration with a folder of certificates.
+    async fn refused(kind: &str, folder: &str) -> String {
+        let resources = Atlas.resources();
+        let resource = resources.iter().find(|one| one.name() == kind);
+        let (schema, field) = match resource {
+            Some(resource) => (resource.schema(), "certificates"),
+            None => (Atlas.schema(), "docker_cert_path"),
+        };
+        let mut config = schema.empty();
+        for (name, value) in [
+            ("name", Value::string("us")),
+            ("cluster", Value::string("bank")),
+            ("nodes", Value::int(1)),
+            ("regions", Value::List(vec![Value::string("us")])),
+            (field, Value::string(folder)),
+        ] {
+            if schema.empty().entries().any(|(known, _)| known == name) {
+                config.set(name, value);
+            }
+        }
+        let found = match resource {
+            Some(resource) => resource.validate(&config).await,
+            None => Atlas.validate(&config).await,
+        };
+        found.iter().map(|one| one.detail.clone()).collect()
+    }
+
+    #[tokio::test]
+    async fn no_folder_of_certificates_is_called_by_a_tilde_or_a_variable() {
+        for kind in [
+            "provider",
+            "atlas_cockroachdb_region",
+            "atlas_cockroachdb_cluster",
+        ] {
+            for folder in ["~bob/certs", "$HOME/certs"] {
+                let told = refused(kind, folder).await;
+                assert!(told.contains(folder), "{kind}: {told}");
+            }
+            let told = refused(kind, "~/certs").await;
+            assert!(!told.contains("certs"), "{kind}: {told}");
+        }
     }
 }

@@ -2,19 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 
 use atlas_engine::cockroachdb::topology::{NodeStatus, Topology};
 use atlas_engine::path::Segment;
-use atlas_engine::{Error, FieldPath, Problem, cidr};
+use atlas_engine::{Error, FieldPath, Problem, Words as _, cidr, local_path};
 use ipnet::Ipv4Net;
 use tfplugin::{Attribute, AttributePath, Diagnostics, Nesting, Type, Value};
 
+use crate::words::Hcl;
+
 /// An engine's error as Terraform shows it; `failed` completes it: "Cluster cannot be created".
 pub(crate) fn diagnostics(failed: &str, error: &Error) -> Diagnostics {
+    told(failed, error, Hcl::Kept)
+}
+
+/// The same of an operation that left something.
+pub(crate) fn told(failed: &str, error: &Error, words: Hcl) -> Diagnostics {
     let mut found = Diagnostics::new();
     match error {
         Error::Invalid(problems) => push_problems(&mut found, problems),
-        other => found.push_error(AttributePath::root(), failed, other.to_string()),
+        other => found.push_error(AttributePath::root(), failed, other.told(&words)),
     }
     found
 }
@@ -23,27 +31,33 @@ pub(crate) fn diagnostics(failed: &str, error: &Error) -> Diagnostics {
 pub(crate) fn push_problems(found: &mut Diagnostics, problems: &[Problem]) {
     for problem in problems {
         let message = problem.message.trim_end_matches('.');
+        let (field, remedy) = (
+            Hcl::Kept.field(&problem.path),
+            Hcl::Kept.remedy(&problem.remedy),
+        );
         found.push_error(
             path(&problem.path),
-            format!("Invalid {}", problem.path),
-            format!("{}: {message}. {}", problem.path, problem.remedy),
+            format!("Invalid {field}"),
+            format!("{field}: {message}. {remedy}"),
         );
     }
 }
 
-/// The same for a resource whose objects are attributes: Terraform finds the line of `bucket`, and not that of
-/// `bucket.name` in it.
-pub(crate) fn push_at_attributes(found: &mut Diagnostics, problems: &[Problem]) {
+/// What is in the way as it looks now, and may be gone when the plan is carried out: warnings.
+pub(crate) fn push_passing(found: &mut Diagnostics, problems: &[Problem]) {
     for problem in problems {
-        let at = match problem.path.segments() {
-            [Segment::Name(first), ..] if first != "timeouts" => FieldPath::of(first),
-            _ => problem.path.clone(),
-        };
         let message = problem.message.trim_end_matches('.');
-        found.push_error(
-            path(&at),
-            format!("Invalid {}", problem.path),
-            format!("{}: {message}. {}", problem.path, problem.remedy),
+        let (field, remedy) = (
+            Hcl::Kept.field(&problem.path),
+            Hcl::Kept.remedy(&problem.remedy),
+        );
+        found.push_warning(
+            path(&problem.path),
+            format!("{field} is taken as yet"),
+            format!(
+                "{field}: {message}. If this apply removes or moves that, all is well: it is waited for. If not, the apply \
+                 refuses this one. {remedy}"
+            ),
         );
     }
 }
@@ -102,6 +116,13 @@ impl Reader {
             self.refuse(path, format!("{number} is not possible."), remedy);
         }
         parsed
+    }
+
+    /// A path on this machine.
+    pub(crate) fn local_path(&mut self, value: &Value, path: &FieldPath) -> Option<PathBuf> {
+        local_path::expand(value.as_str()?, path)
+            .map_err(|problem| self.problems.push(problem))
+            .ok()
     }
 
     /// Adds a refusal.

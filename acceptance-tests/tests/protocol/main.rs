@@ -1,6 +1,7 @@
 //! The provider's binary on the wire, as Terraform's core drives it, without Terraform.
 
 mod core;
+mod outcomes;
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;

@@ -437,7 +437,7 @@ fn what_cannot_be_is_refused_with_its_option() -> Result<()> {
             "cockroachdb_cluster",
             ledger
                 .cluster(json!({"regions": ["us-east"], "settings": {"enterprise.license": "1"}})),
-            "by its own option",
+            "Use the option license",
         ),
         (
             "cockroachdb_database",

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use acceptance_tests::{Finished, Run, Sandbox, module_binary};
 use anyhow::{Context, Result, ensure};
@@ -214,6 +214,40 @@ fn an_architecture_without_a_binary_is_named() -> Result<()> {
         msg.contains("pdp11") && msg.contains(std::env::consts::ARCH),
         "{told}\n{}",
         played.finished
+    );
+    Ok(())
+}
+
+/// As it is installed from a checkout where nothing was built.
+#[test]
+fn a_collection_without_any_binary_says_how_to_build_one() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let ansible = sandbox.ansible()?;
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ansible-module/collection");
+    let bare = sandbox.path("bare/ansible_collections/atlas/world");
+    fs::create_dir_all(&bare)?;
+    for part in ["plugins", "meta", "galaxy.yml"] {
+        let copy = Run::new("cp").arg("-r");
+        copy.args([checkout.join(part), bare.join(part)])
+            .succeed()?;
+    }
+    let command = ansible.command(&[json!({"name": "run", "atlas.world.network_info": {}})])?;
+    let played = ansible.finish(command.env("ANSIBLE_COLLECTIONS_PATH", sandbox.path("bare")))?;
+    let told = &played.tasks.last().context("no result")?.result;
+    let msg = told["msg"].as_str().unwrap_or_default();
+    ensure!(
+        msg.contains("it has: none") && msg.contains("make collection-build"),
+        "{told}\n{}",
+        played.finished
+    );
+    let makefile = fs::read_to_string(checkout.join("../../Makefile"))?;
+    let target = msg
+        .split_once("`make ")
+        .and_then(|(_, rest)| rest.split_once('`'));
+    let target = target.context("no target is named")?.0;
+    ensure!(
+        makefile.contains(&format!("\n{target}: ")),
+        "there is no make {target}"
     );
     Ok(())
 }

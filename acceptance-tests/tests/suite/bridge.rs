@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use acceptance_tests::{Cluster, Docker, Kubectl, Sandbox, eventually};
+use acceptance_tests::{Cluster, Docker, Kubectl, Sandbox, Settings, eventually};
 use anyhow::{Context, Result, ensure};
 
 use crate::web;
+
+const BRIDGE: &str = "atlas_network_bridge.transit";
 
 /// One side of the bridge.
 struct Side {
@@ -42,7 +44,7 @@ impl Side {
     fn expect_reach(&self, other: &Self) -> Result<()> {
         let pod = other.kubectl.pod_address("web")? + ":8080";
         let service = web::cluster_ip(&other.kubectl, "web")?;
-        let name = format!("web.default.svc.{}", other.cluster);
+        let name = format!("web.default.svc.{}.atlas.internal", other.cluster);
         for host in [&pod, &service, &name] {
             web::fetch_from_pod(&self.kubectl, "web", host, &other.cluster)
                 .with_context(|| format!("from {} to {}", self.cluster, other.cluster))?;
@@ -104,9 +106,9 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
     eu.serve()?;
     both_ways(&us, &eu).context("after the first apply")?;
     // A cluster's own services answer to the same kind of name.
-    let own = format!("web.default.svc.{}", us.cluster);
+    let own = format!("web.default.svc.{}.atlas.internal", us.cluster);
     web::fetch_from_pod(&us.kubectl, "web", &own, &us.cluster)?;
-    let before = terraform.attributes("atlas_network_bridge.transit")?;
+    let before = terraform.attributes(BRIDGE)?;
     expect_members(&before, &[&us, &eu])?;
 
     // Routes come back with the node, without Terraform.
@@ -134,6 +136,35 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
     let near = eu.kubectl.pod_address("web")? + ":8080";
     web::fetch_from_pod(&us.kubectl, "far", &near, &eu.cluster)?;
 
+    // The host and containers have names in pods.
+    let host = docker.network(&format!("k3d-{}", us.cluster))?;
+    let gateway =
+        host.and_then(|found| Some(found["IPAM"]["Config"][0]["Gateway"].as_str()?.to_owned()));
+    let gateway = gateway.context("the cluster's network has no gateway")?;
+    web::resolve_from_pod(&us.kubectl, "web", "host.k3d.internal", &gateway)?;
+    expect_containers_have_names(&sandbox, &[&us, &eu])?;
+
+    break_in_many_ways(&sandbox, &us, &eu)?;
+    let plan = terraform.expect_changes()?;
+    plan.expect(BRIDGE, &["update"])?;
+    let drift = plan.before(BRIDGE).context("no state")?["drift"].to_string();
+    for said in [
+        format!("routes of node {}", us.server()),
+        format!("node {agent} is not on the bridge"),
+        format!("routes of node {}", eu.server()),
+        format!("routes of node k3d-{}-agent-0", eu.cluster),
+        format!("the DNS of cluster {}", us.cluster),
+        format!("the DNS of cluster {}", eu.cluster),
+    ] {
+        ensure!(
+            drift.contains(&said),
+            "the plan does not say {said:?}: {drift}"
+        );
+    }
+    terraform.repair()?;
+    both_ways(&us, &eu).context("after all was mended")?;
+    web::fetch_from_pod(&us.kubectl, "far", &near, &eu.cluster)?;
+
     // Without the bridge there is no way, no route and no name left.
     terraform.apply(&regions(&sandbox, 1))?;
     for (node, other) in [(us.server(), &eu), (agent, &eu), (eu.server(), &us)] {
@@ -158,13 +189,63 @@ fn pods_of_two_regions_reach_each_other_over_a_bridge() -> Result<()> {
     Ok(())
 }
 
+/// A container on the bridge's network is reached from every member by its name.
+fn expect_containers_have_names(sandbox: &Sandbox, sides: &[&Side]) -> Result<()> {
+    let docker = sandbox.docker();
+    let (name, network) = (sandbox.name("box"), network_of(sandbox, "transit"));
+    let image = &Settings::get()?.node_image;
+    let run = ["run", "--detach", "--name", &name, "--network", &network];
+    docker.run(&[&run[..], &["--entrypoint", "sleep", image, "infinity"]].concat())?;
+    let found = docker.container(&name)?;
+    let address = found.address(&network).context("it has no address")?;
+    for side in sides {
+        let host = format!("{name}.docker.atlas.internal");
+        web::resolve_from_pod(&side.kubectl, "web", &host, address)?;
+        side.kubectl
+            .exec("web", &["ping", "-c", "1", "-W", "5", &host])?;
+    }
+    docker.run(&["rm", "--force", "--volumes", &name]).map(drop)
+}
+
+/// The transit network of a bridge.
+fn network_of(sandbox: &Sandbox, label: &str) -> String {
+    format!("atlas-bridge-{}", sandbox.name(label))
+}
+
+/// Each node and each DNS of a bridge with an agent on both sides is broken in another way.
+fn break_in_many_ways(sandbox: &Sandbox, us: &Side, eu: &Side) -> Result<()> {
+    let docker = sandbox.docker();
+    let bridge = sandbox.name("transit");
+    docker.exec(&us.server(), &["ip", "route", "del", &eu.pods])?;
+    let agent = format!("k3d-{}-agent-0", us.cluster);
+    let network = network_of(sandbox, "transit");
+    docker.run(&["network", "disconnect", "--force", &network, &agent])?;
+    let rule = ["iptables", "-w", "-t", "nat", "-D", "POSTROUTING"];
+    let between = ["-s", &eu.pods, "-d", &us.pods, "-j", "ACCEPT"];
+    docker.exec(&eu.server(), &[&rule[..], &between].concat())?;
+    let script = format!("/bin/k3d-entrypoint-atlas-bridge-{bridge}.sh");
+    docker.exec(&format!("k3d-{}-agent-0", eu.cluster), &["rm", &script])?;
+    let change = ["-n", "kube-system", "patch", "configmap", "coredns-custom"];
+    for (side, names) in [
+        (us, serde_json::Value::Null),
+        (eu, "a.internal:53 {\n}\n".into()),
+    ] {
+        let mut patch = serde_json::json!({"data": {}});
+        patch["data"][format!("atlas-{bridge}.server")] = names;
+        let patch = patch.to_string();
+        let merge = ["--type=merge", "-p", &patch];
+        side.kubectl.run(&[&change[..], &merge].concat())?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_bridge_follows_its_members() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
     let (us, eu) = (Side::new(&sandbox, "us", 0), Side::new(&sandbox, "eu", 1));
     let ap = Side::new(&sandbox, "ap", 2);
-    let address = "atlas_network_bridge.transit";
+    let address = BRIDGE;
     let clusters = regions(&sandbox, 0) + &Cluster::new(&sandbox, "ap", 2).hcl();
     // Two bridges share one cluster, whose DNS hears of every zone once.
     let second = bridge(&sandbox, "second", 21, &["us", "ap"], "");
@@ -183,9 +264,22 @@ fn a_bridge_follows_its_members() -> Result<()> {
         &[&us.cluster, &eu.cluster, &sandbox.name("transit")],
     )?;
 
+    // Whoever does not know it cannot take it over, least of all with other members.
+    terraform.forget(address)?;
+    for (members, said) in [
+        (["us", "eu"], "was not begun by this create"),
+        (["eu", "ap"], us.cluster.as_str()),
+    ] {
+        let other = bridge(&sandbox, "transit", 20, &members, "");
+        let said_all = terraform.expect_apply_error(&(clusters.clone() + &other + &second))?;
+        said_all.expect(&[&sandbox.name("transit"), said, "mport it"])?;
+        let known = terraform.addresses()?;
+        ensure!(!known.contains(address), "the state took it: {known:?}");
+    }
+    both_ways(&us, &eu).context("after others tried to take the bridge")?;
+
     // Imported, it is what it was.
     let both = clusters.clone() + &transit(&sandbox) + &second;
-    terraform.forget(address)?;
     terraform.import(&both, address, &sandbox.name("transit"))?;
 
     // The third cluster comes over, without names; the zone that both bridges needed stays.
@@ -208,7 +302,7 @@ fn a_bridge_follows_its_members() -> Result<()> {
     both_ways(&us, &eu).context("after a member was replaced")?;
 
     // A transit network that somebody removed comes back with everything on it.
-    let network = format!("atlas-bridge-{}", sandbox.name("transit"));
+    let network = network_of(&sandbox, "transit");
     for side in [&us, &eu, &ap] {
         docker.run(&["network", "disconnect", "--force", &network, &side.server()])?;
     }
@@ -216,6 +310,16 @@ fn a_bridge_follows_its_members() -> Result<()> {
     terraform.expect_changes()?.expect(address, &["create"])?;
     terraform.repair()?;
     both_ways(&us, &eu).context("after the transit network was removed")?;
+
+    // Names move to another domain in place.
+    let domain = "domain = \"world.example\"";
+    let moved = bridge(&sandbox, "transit", 20, &["us", "eu", "ap"], domain);
+    terraform
+        .plan(&(clusters.clone() + &moved))?
+        .expect(address, &["update"])?;
+    terraform.apply(&(clusters.clone() + &moved))?;
+    let name = format!("web.default.svc.{}.world.example", eu.cluster);
+    web::fetch_from_pod(&us.kubectl, "web", &name, &eu.cluster)?;
 
     // One leaves, and no names for those that stay.
     let without_names = bridge(&sandbox, "transit", 20, &["us", "eu"], "dns = false");

@@ -88,6 +88,15 @@ fn a_cluster_lives_and_changes_in_place() -> Result<()> {
     expect_state(&terraform.attributes(ADDRESS)?, &life, 3)?;
     web::expect_page_here(life.port, "hello")?;
 
+    // Pods know the host by k3d's name for it, without a bridge too.
+    let gateway = server.at(&format!(
+        "/NetworkSettings/Networks/k3d-{}/Gateway",
+        life.name
+    ));
+    let gateway = gateway.and_then(Value::as_str).context("no gateway")?;
+    let inside = Kubectl::in_cluster(&life.name);
+    web::resolve_from_pod(&inside, "web", "host.k3d.internal", gateway)?;
+
     // Back to one agent and no port: Kubernetes knows nothing of the one that went.
     terraform.apply(&life.config(1, false))?;
     kubectl.expect_ready(&life.nodes(1))?;
@@ -115,7 +124,7 @@ fn a_cluster_lives_and_changes_in_place() -> Result<()> {
 fn look_up(life: &Life) -> Result<()> {
     let other = life.sandbox.another_terraform("reader")?;
     let found = format!(
-        "data \"atlas_k3d_cluster\" \"found\" {{\n  name = \"{}\"\n}}\ndata \"atlas_k3d_clusters\" \"all\" {{}}\n",
+        "data \"atlas_k3d_cluster\" \"found\" {{\n  name = \"{}\"\n  store_credentials = false\n}}\ndata \"atlas_k3d_clusters\" \"all\" {{}}\n",
         life.name
     );
     other.apply(&found)?;
@@ -127,6 +136,10 @@ fn look_up(life: &Life) -> Result<()> {
     ensure!(
         cluster["cluster_cidr"] == life.sandbox.pods(0).as_str(),
         "{cluster}"
+    );
+    ensure!(
+        !other.state_file()?.contains("PRIVATE KEY"),
+        "the data source stores a key"
     );
     let all = other.attributes("data.atlas_k3d_clusters.all")?;
     ensure!(
@@ -335,14 +348,22 @@ resource \"atlas_k3d_cluster\" \"args\" {{
     let default = terraform.folder().join("home/kubeconfig");
     fs::write(&default, OTHER_KUBECONFIG)?;
     terraform.write(&config)?;
+    // Of several files, kubectl writes to the first that is there.
+    let missing = sandbox.path("missing");
     let applied = terraform
         .command("apply")?
         .arg("-auto-approve")
         .env("TF_LOG", "TRACE")
+        .env(
+            "KUBECONFIG",
+            format!(":{}:{}", missing.display(), default.display()),
+        )
         .succeed()?;
     terraform.expect_no_changes()?;
     expect_logs(&applied, &name)?;
     // Merged beside what was there, and switched to.
+    expect_private(&default)?;
+    ensure!(!missing.exists(), "a file was made that nobody asked for");
     let current =
         Kubectl::with_kubeconfig(&default).run(&["config", "get-contexts", "-o", "name"])?;
     ensure!(
@@ -392,6 +413,19 @@ resource \"atlas_k3d_cluster\" \"args\" {{
     let file = sandbox.path("args.yaml");
     fs::write(&file, raw.as_str().unwrap_or_default())?;
     Kubectl::with_kubeconfig(&file).expect_ready(&[server])?;
+    ensure!(
+        terraform.state_file()?.contains("PRIVATE KEY"),
+        "the state holds no key"
+    );
+    let config = config.replace(&token, &format!("{token}\n  store_credentials = false"));
+    terraform
+        .plan(&config)?
+        .expect("atlas_k3d_cluster.args", &["update"])?;
+    terraform.apply(&config)?;
+    ensure!(
+        !terraform.state_file()?.contains("PRIVATE KEY"),
+        "the state holds a key"
+    );
     let replaced = config.replace("COLOUR", "HUE");
     terraform
         .plan(&replaced)?

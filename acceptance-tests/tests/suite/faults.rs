@@ -188,14 +188,27 @@ fn any_call_may_fail_and_the_next_apply_goes_on() -> Result<()> {
         (Pattern::of("DELETE", "/containers/*"), Fault::CutAfter),
         (Pattern::of("DELETE", "/networks/*"), Fault::Refuse),
     ] {
-        proxy.fault_at(1, pattern, fault);
-        terraform
+        proxy.fault_at(1, pattern.clone(), fault);
+        let finished = terraform
             .command("destroy")?
             .arg("-auto-approve")
             .finish()?;
+        let left = sandbox.docker().objects(&sandbox.prefix())?;
+        ensure!(
+            proxy.is_spent() || left.is_empty(),
+            "{pattern:?} was never called, and there is left:\n{left}\n{finished}"
+        );
+        // What is left is in the state, and the user is told why.
+        let told = finished.code == Some(0) || finished.output().contains("Error:");
+        ensure!(
+            told && (finished.code != Some(0) || left.is_empty()),
+            "{fault:?} at {pattern:?} left:\n{left}\n{finished}"
+        );
         proxy.heal();
     }
     terraform.destroy()?;
+    let left = sandbox.docker().objects(&sandbox.prefix())?;
+    ensure!(left.is_empty(), "there is left:\n{left}");
     Ok(())
 }
 

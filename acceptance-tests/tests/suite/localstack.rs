@@ -1,10 +1,12 @@
 //! LocalStack servers and regional aliases: their life, what is found to differ, and what is refused.
 
+mod data;
+
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::time::Duration;
 
-use acceptance_tests::{Aws, Run, Sandbox, Settings, Terraform, eventually};
+use acceptance_tests::{Ansible, Aws, Run, Sandbox, Settings, Terraform, eventually};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
@@ -112,7 +114,7 @@ resource "atlas_localstack_alias" "eu" {{
 
 /// Changes behind Terraform's back: what the plan must show, and how it is done. An empty path is what has no
 /// attribute of its own.
-const DRIFTS: [(&str, &str); 16] = [
+const DRIFTS: [(&str, &str); 17] = [
     (
         "bucket.versioning",
         "s3.put_bucket_versioning(Bucket=B, VersioningConfiguration={'Status': 'Suspended'})",
@@ -178,6 +180,14 @@ s3.put_bucket_replication(Bucket=B, ReplicationConfiguration=r)",
     (
         "replication.peer_queue",
         "sqs.delete_queue(QueueUrl=url(Q + '-to-eu-central-1.fifo'))",
+    ),
+    // With a rule of somebody else, which is no difference, and stays.
+    (
+        "bucket.expiration_days",
+        "rules = s3.get_bucket_lifecycle_configuration(Bucket=B)['Rules']
+rules[0]['Expiration'] = {'Days': 7}
+rules.append({'ID': 'theirs', 'Status': 'Enabled', 'Filter': {'Prefix': 'logs/'}, 'Expiration': {'Days': 3}})
+s3.put_bucket_lifecycle_configuration(Bucket=B, LifecycleConfiguration={'Rules': rules})",
     ),
 ];
 
@@ -245,6 +255,10 @@ say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags'
         .collect();
     ensure!(failed.is_empty(), "{}", failed.join("\n\n"));
     terraform.expect_no_changes()?;
+    let rules = platform.script(
+        "say([rule['ID'] for rule in s3.get_bucket_lifecycle_configuration(Bucket=B)['Rules']])",
+    )?;
+    ensure!(rules == json!(["theirs", "atlas"]), "{rules}");
 
     // Imported, they are what they were before.
     let ids = [
@@ -271,15 +285,23 @@ say([keys, sqs.list_queue_tags(QueueUrl=url(Q + '-to-eu-central-1.fifo'))['Tags'
     let after = [terraform.attributes(US)?, terraform.attributes(EU)?];
     ensure!(after == before, "imported: {after:?}\nbefore: {before:?}");
 
-    // A server that stopped is started; one that is gone is made again, with its data.
+    // However its container is broken, the server is set going or made again, with its data. Without its container it is
+    // not gone: there is its volume.
     let docker = sandbox.docker();
-    docker.run(&["stop", "--time", "1", &platform.container()])?;
-    terraform.expect_changes()?.expect(SERVER, &["update"])?;
-    terraform.repair()?;
-    // Without its container it is not gone: there is its volume.
-    docker.run(&["rm", "--force", &platform.container()])?;
-    terraform.expect_changes()?.expect(SERVER, &["update"])?;
-    terraform.repair()?;
+    let container = platform.container();
+    let breaks = [
+        vec!["stop", "--time", "1", &container],
+        vec!["pause", &container],
+        vec!["network", "disconnect", &platform.network, &container],
+        vec!["rm", "--force", &container],
+    ];
+    for broken in &breaks {
+        docker.run(broken)?;
+        terraform.expect_changes()?.expect(SERVER, &["update"])?;
+        terraform
+            .repair()
+            .with_context(|| format!("after docker {broken:?}"))?;
+    }
 
     // One that somebody made anew elsewhere is brought back, with its data.
     remake_elsewhere(&platform, &sandbox)?;
@@ -414,6 +436,31 @@ fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
 
     let told = ansible.succeed(&[json!({"atlas.world.localstack_info": {"name": name}})])?;
     ensure!(told[0]["servers"][0]["version"] == "4.9.2", "{told:?}");
+
+    // A container that was paused goes on. No value of a variable hides a part of the result.
+    let docker = sandbox.docker();
+    docker.run(&["pause", &platform.container()])?;
+    let server = |more: serde_json::Value| {
+        let mut all = json!({"name": name});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        all
+    };
+    let done = ansible.converge(&[
+        ("localstack", server(json!({}))),
+        ("localstack", server(json!({"environment": {"DEBUG": "1"}}))),
+    ])?;
+    let resumed = done[0]["actions"].to_string();
+    ensure!(resumed.contains("unpause"), "{resumed}");
+    ensure!(
+        done[1]["localstack"]["endpoint"] == endpoint.as_str()
+            && done[1]["localstack"]["port"] == platform.port,
+        "{}",
+        done[1]
+    );
+
+    expect_refusals_foretold(&ansible, &platform, &endpoint)?;
     ansible.converge(&[
         (
             "localstack_alias",
@@ -428,6 +475,69 @@ fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
     let left = sandbox.docker().objects(&sandbox.prefix())?;
     ensure!(left.is_empty(), "there is left:\n{left}");
     Ok(())
+}
+
+/// What a run would be refused is told by a check run: an earlier task may mend it, so that one goes on.
+fn expect_refusals_foretold(ansible: &Ansible, platform: &Platform, endpoint: &str) -> Result<()> {
+    platform.script(
+        "s3.put_object(Bucket=B, Key='k', Body=b'1')
+sqs.send_message(QueueUrl=url('tx.fifo'), MessageBody='paid', MessageGroupId='a', MessageDeduplicationId='a')",
+    )?;
+    let name = &platform.name;
+    let alias = |more: serde_json::Value| {
+        let mut all = json!({"region": "us-east-1", "endpoint": endpoint,
+            "bucket": {"name": format!("{name}-us")}, "queue": {"name": "tx.fifo"}});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            all[key] = value.clone();
+        }
+        json!({"atlas.world.localstack_alias": all})
+    };
+    let server = |arguments: serde_json::Value| json!({"atlas.world.localstack": arguments});
+    let foretold = [
+        (
+            server(json!({"name": name, "state": "absent"})),
+            "objects in bucket",
+        ),
+        (
+            server(json!({"name": format!("{name}2"), "network": "atlas-is-not-there"})),
+            "there is no network",
+        ),
+        (alias(json!({"state": "absent"})), "queue tx.fifo holds"),
+        (
+            alias(json!({"endpoint": "http://127.0.0.1:1"})),
+            "no answer",
+        ),
+    ];
+    let tasks = foretold.iter().map(|(task, _)| {
+        let mut task = task.clone();
+        task["check_mode"] = json!(true);
+        task
+    });
+    let told = ansible.succeed(&tasks.collect::<Vec<_>>())?;
+    for ((task, part), result) in foretold.iter().zip(&told) {
+        let warned = result["warnings"].to_string();
+        ensure!(
+            result["changed"] == true
+                && warned.contains("a run would fail")
+                && warned.contains(part),
+            "{task}: {result}"
+        );
+    }
+    // The run itself says the same, and with consent it does it.
+    let failed = ansible.play(&[foretold[0].0.clone()])?;
+    let said = failed.finished.output();
+    ensure!(
+        failed.finished.code != Some(0) && said.contains("objects in bucket"),
+        "{said}"
+    );
+    platform
+        .script(
+            "s3.delete_object(Bucket=B, Key='k')
+for one in s3.list_object_versions(Bucket=B).get('Versions', []) + s3.list_object_versions(Bucket=B).get('DeleteMarkers', []):
+    s3.delete_object(Bucket=B, Key='k', VersionId=one['VersionId'])
+sqs.purge_queue(QueueUrl=url('tx.fifo'))",
+        )
+        .map(drop)
 }
 
 /// An alias, with one line another.

@@ -26,5 +26,6 @@ mod proxy;
 mod replication;
 mod scripts;
 mod storage;
+mod sweep;
 mod validation;
 mod web;

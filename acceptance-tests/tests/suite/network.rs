@@ -1,6 +1,8 @@
 //! The life of an `atlas_network`.
 
-use acceptance_tests::Sandbox;
+use std::collections::BTreeSet;
+
+use acceptance_tests::{Sandbox, Settings};
 use anyhow::{Context, Result, ensure};
 
 fn config(name: &str, subnet: &str) -> String {
@@ -78,6 +80,50 @@ fn an_existing_network_is_neither_taken_nor_touched() -> Result<()> {
     Ok(())
 }
 
+/// A network that a state has lost, or that `create_before_destroy` is about to destroy, is not taken by a create: each
+/// state would destroy what the other keeps.
+#[test]
+fn a_create_takes_only_what_an_interrupted_create_began() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let (name, subnet) = (sandbox.name("net"), sandbox.subnet(0));
+    let (address, plain) = ("atlas_network.n", config(&name, &subnet));
+    terraform.apply(&plain)?;
+    let made = docker.network(&name)?;
+
+    terraform.forget(address)?;
+    terraform
+        .expect_apply_error(&plain)?
+        .expect(&[&name, "exists already", "import"])?;
+    ensure!(
+        docker.network(&name)? == made && terraform.addresses()?.is_empty(),
+        "the network was touched, or entered the state"
+    );
+
+    terraform.import(&plain, address, &name)?;
+    let before = "  lifecycle {\n    create_before_destroy = true\n  }\n}\n";
+    let before = plain.trim_end().trim_end_matches('}').to_owned() + before;
+    terraform.write(&before)?;
+    let replaced = terraform
+        .command("apply")?
+        .args(["-auto-approve", "-replace", address])
+        .finish()?;
+    ensure!(
+        replaced.code == Some(1) && replaced.output().contains("exists already"),
+        "{replaced}"
+    );
+    ensure!(docker.network(&name)? == made, "the network was touched");
+    terraform.expect_no_changes()?;
+
+    // What a create left that was killed before it could tell: its mark, and a network that no state knows.
+    terraform.forget(address)?;
+    let mark = format!("atlas-begun-network-{name}");
+    docker.run(&["volume", "create", &mark])?;
+    terraform.apply(&plain)?;
+    ensure!(docker.network(&name)? == made, "the network was remade");
+    terraform.destroy().map(drop)
+}
+
 #[test]
 fn an_import_of_what_is_not_there_says_so() -> Result<()> {
     let sandbox = Sandbox::open()?;
@@ -92,5 +138,170 @@ fn an_import_of_what_is_not_there_says_so() -> Result<()> {
         finished.code == Some(1) && finished.output().contains(&name),
         "{finished}"
     );
+    Ok(())
+}
+
+/// An `atlas_network` block.
+fn network(label: &str, name: &str, subnet: &str, more: &str) -> String {
+    format!(
+        "resource \"atlas_network\" \"{label}\" {{\n  name   = \"{name}\"\n  subnet = \"{subnet}\"\n  {more}\n}}\n"
+    )
+}
+
+#[test]
+fn a_network_in_use_is_not_made_anew_and_who_uses_it_is_named() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let (name, user) = (sandbox.name("net"), sandbox.name("user"));
+    let image = &Settings::get()?.tools_image;
+    let with = |labels: &str, limit: &str| {
+        let more = format!("{labels}\n  timeouts {{\n    delete = \"{limit}\"\n  }}");
+        network("n", &name, &sandbox.subnet(0), &more)
+    };
+    let labels = "labels = { owner = \"us\" }";
+    terraform.apply(&with(labels, "6s"))?;
+    let run = ["run", "--detach", "--name", &user, "--network", &name];
+    let sleep = ["--entrypoint", "sleep", image, "600"];
+    docker.run(&[&run[..], &sleep[..]].concat())?;
+    let id = docker.network(&name)?.context("no network")?["Id"].clone();
+
+    let other = "labels = { owner = \"them\" }";
+    terraform
+        .expect_plan_error(&with(other, "6s"))?
+        .expect_at("labels", &[&user, "another name"])?;
+    // Nobody leaves: the destroy says who stays, within its limit.
+    terraform.apply(&with(labels, "6s"))?;
+    terraform
+        .expect_destroy_error()?
+        .expect(&[&user, "disconnect"])?;
+    ensure!(
+        docker.network(&name)?.context("no network")?["Id"] == id,
+        "another network"
+    );
+
+    // Whoever leaves is waited for.
+    terraform.apply(&with(labels, "2m"))?;
+    let destroy = terraform.command("destroy")?.arg("-auto-approve").start()?;
+    docker.run(&["rm", "--force", &user])?;
+    let finished = destroy.wait()?;
+    ensure!(finished.code == Some(0), "{finished}");
+    Ok(())
+}
+
+#[test]
+fn subnets_may_move_on_by_one_and_names_change_in_one_apply() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = sandbox.terraform()?;
+    let named = |label: &str, n: u8| network(label, &sandbox.name(label), &sandbox.subnet(n), "");
+    terraform.apply(&(named("a", 0) + &named("b", 1)))?;
+    terraform.apply(&(named("a", 1) + &named("b", 2)))?;
+    // The same networks by other names.
+    terraform.apply(&(named("c", 1) + &named("d", 2)))?;
+    // Another one of Atlas's is in the way of a plan that is never applied: it can be destroyed nevertheless.
+    terraform.write(&(named("c", 1) + &named("d", 2) + &named("e", 2)))?;
+    terraform.destroy().map(drop)
+}
+
+#[test]
+fn whatever_is_made_at_once_on_one_network_has_addresses_of_its_own_that_stay() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let shared = sandbox.name("net");
+    let (cluster, database, server) = (sandbox.name("k"), sandbox.name("db"), sandbox.name("s"));
+    let config = network("n", &shared, &sandbox.subnet(0), "")
+        + &format!(
+            r#"
+resource "atlas_k3d_cluster" "k" {{
+  name         = "{cluster}"
+  network      = atlas_network.n.name
+  agents       = 1
+  cluster_cidr = "{}"
+  service_cidr = "{}"
+}}
+resource "atlas_cockroachdb_region" "r" {{
+  cluster  = "{database}"
+  name     = "us-east"
+  regions  = ["us-east"]
+  nodes    = 2
+  network  = atlas_network.n.name
+  image    = "{}"
+  insecure = true
+}}
+resource "atlas_localstack" "s" {{
+  name    = "{server}"
+  network = atlas_network.n.name
+  port    = {}
+}}
+"#,
+            sandbox.pods(0),
+            sandbox.services(0),
+            Settings::get()?.cockroachdb_image,
+            sandbox.port(0)?,
+        );
+    terraform.apply(&config)?;
+    terraform.expect_no_changes()?;
+    let names = [
+        format!("k3d-{cluster}-server-0"),
+        format!("k3d-{cluster}-agent-0"),
+        format!("k3d-{cluster}-serverlb"),
+        format!("atlas-cockroachdb-{database}-us-east-1"),
+        format!("atlas-cockroachdb-{database}-us-east-2"),
+        format!("atlas-localstack-{server}"),
+    ];
+    let mut fixed = BTreeSet::new();
+    for name in &names {
+        let pointer = format!("/NetworkSettings/Networks/{shared}/IPAMConfig/IPv4Address");
+        let container = docker.container(name)?;
+        let address = container
+            .at(&pointer)
+            .and_then(|one| one.as_str().map(str::to_owned));
+        let address = address.with_context(|| format!("{name} has no fixed address"))?;
+        ensure!(fixed.insert(address.clone()), "{address} is given twice");
+    }
+    terraform.destroy().map(drop)
+}
+
+/// Two states, as two people or two pipelines have them, make servers on one network at the same time.
+#[test]
+fn two_applies_at_once_on_one_network_do_not_meet() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let docker = sandbox.docker();
+    let shared = sandbox.name("net");
+    docker.run(&["network", "create", "--subnet", &sandbox.subnet(0), &shared])?;
+    let image = &Settings::get()?.cockroachdb_image;
+    let region = |label: &str| {
+        format!(
+            "resource \"atlas_cockroachdb_region\" \"r\" {{
+  cluster  = \"{}\"
+  name     = \"us-east\"
+  regions  = [\"us-east\"]
+  nodes    = 3
+  network  = \"{shared}\"
+  image    = \"{image}\"
+  insecure = true
+}}
+",
+            sandbox.name(label)
+        )
+    };
+    let both = [
+        (sandbox.terraform()?, region("x")),
+        (sandbox.another_terraform("other")?, region("y")),
+    ];
+    let started = both
+        .iter()
+        .map(|(terraform, config)| terraform.start_apply(config));
+    for running in started.collect::<Result<Vec<_>>>()? {
+        running.wait()?.success()?;
+    }
+    for (terraform, _) in &both {
+        terraform.expect_no_changes()?;
+    }
+    for (terraform, _) in &both {
+        terraform
+            .command("destroy")?
+            .arg("-auto-approve")
+            .succeed()?;
+    }
     Ok(())
 }

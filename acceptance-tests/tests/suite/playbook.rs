@@ -79,6 +79,35 @@ fn expect_page(kubectl: &Kubectl, text: &str) -> Result<()> {
 }
 
 #[test]
+fn preflight_tells_all_that_is_missing_or_too_old_at_once() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let playbook = Playbook::new(&sandbox)?;
+    let needs = serde_json::json!({
+        "preflight_ansible": "99.0",
+        "preflight_kubectl_version": "98.0",
+        "preflight_git": sandbox.path("no-git"),
+        "preflight_collections": {"kubernetes.core": "97.0", "atlas.nowhere": "1.0"},
+    });
+    let words = ["--tags", "preflight", "--extra-vars", &needs.to_string()];
+    let refused = playbook.expect_refusal("site.yml", &words)?;
+    let said = refused
+        .output()
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ");
+    for part in [
+        "99.0 or newer is needed",
+        "kubectl 98.0 or newer is needed",
+        "Git is needed",
+        "The collection kubernetes.core 97.0 or newer is needed",
+        "The collection atlas.nowhere 1.0 or newer is needed, and there is none",
+    ] {
+        ensure!(said.contains(part), "{part:?} is not said\n{refused}");
+    }
+    Ok(())
+}
+
+#[test]
 fn site_yml_makes_the_world_from_nothing_and_argo_cd_keeps_it() -> Result<()> {
     let sandbox = Sandbox::open()?;
     let playbook = Playbook::new(&sandbox)?;
@@ -87,13 +116,18 @@ fn site_yml_makes_the_world_from_nothing_and_argo_cd_keeps_it() -> Result<()> {
 
     // A check run foretells, and makes nothing.
     let foretold = playbook.run("site.yml", &["--check", "--diff"])?;
-    ensure!(foretold["dc_us"]["changed"] > 0, "{foretold:?}");
     ensure!(
         docker.objects(&sandbox.prefix())?.is_empty(),
         "a check run made something"
     );
 
-    playbook.run("site.yml", &[])?;
+    let played = playbook.run("site.yml", &[])?;
+    for (host, recap) in &played {
+        ensure!(
+            (recap["changed"] > 0) == (foretold[host]["changed"] > 0),
+            "{host} was foretold otherwise: {foretold:?}, then {played:?}"
+        );
+    }
     let argocd = playbook.kubectl(&us);
     for application in [&us, &eu] {
         let name = format!("application/smoke-{application}");

@@ -71,6 +71,24 @@ pub(crate) fn fetch_from_pod(kubectl: &Kubectl, pod: &str, host: &str, page: &st
     .with_context(|| format!("pod {pod} could not fetch {url}"))
 }
 
+/// Has `pod` look a name up until it is told this address.
+pub(crate) fn resolve_from_pod(
+    kubectl: &Kubectl,
+    pod: &str,
+    name: &str,
+    address: &str,
+) -> Result<()> {
+    eventually(SETTLE, || {
+        let got = kubectl.exec(pod, &["timeout", "8", "nslookup", name])?;
+        let told = got
+            .lines()
+            .any(|line| line.trim_end().ends_with(&format!(" {address}")));
+        ensure!(told, "{name} is {got:?}, not {address}");
+        Ok(())
+    })
+    .with_context(|| format!("pod {pod} could not look up {name}"))
+}
+
 /// Fetches `http://127.0.0.1:PORT/` once.
 pub(crate) fn fetch_from_here(port: u16) -> Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -136,9 +136,7 @@ impl Work {
                 .find_map(|one| std::env::var(one).ok());
             if let Some(found) = found {
                 let value = Value::from(found);
-                if option.no_log == Some(true) {
-                    self.secrets.add(&value);
-                }
+                self.hide(option, &value);
                 params.insert(name.clone(), value);
             }
         }
@@ -166,9 +164,7 @@ impl Work {
             let Some(value) = params.get(name) else {
                 continue;
             };
-            if option.no_log == Some(true) {
-                self.secrets.add(value);
-            }
+            self.hide(option, value);
             let (Some(inner), false) = (&option.options, value.is_null()) else {
                 continue;
             };
@@ -234,10 +230,16 @@ impl Work {
                 continue;
             }
             let value = option.default.clone().unwrap_or(Value::Null);
-            if option.no_log == Some(true) {
-                self.secrets.add(&value);
-            }
+            self.hide(option, &value);
             params.insert(name.clone(), value);
+        }
+    }
+
+    /// Zero is nobody's secret: for Python it is like a value that was not given.
+    fn hide(&mut self, option: &Opt, value: &Value) {
+        let is_zero = value.as_f64() == Some(0.0);
+        if option.no_log == Some(true) && !is_zero {
+            self.secrets.add(value);
         }
     }
 

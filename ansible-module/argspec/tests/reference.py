@@ -88,7 +88,7 @@ def main(seed, count):
             result = ArgumentSpecValidator(**deepcopy(spec)).validate(deepcopy(params))
             case["errors"] = result.error_messages
             case["validated"] = result.validated_parameters
-            case["secrets"] = sorted(result._no_log_values, key=str)
+            case["secrets"] = sorted(map(str, result._no_log_values))
         except Exception as error:  # the reference itself fell over
             case["crash"] = repr(error)
         print(json.dumps(case))

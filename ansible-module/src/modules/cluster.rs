@@ -1,16 +1,16 @@
 //! `k3d_cluster`: clusters as declared.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use argspec::{Answer, Failure};
+use atlas_engine::Error;
 use atlas_engine::k3d::{self, Observed, Pair, Plan, Spec};
-use atlas_engine::{Error, kubeconfig};
+use atlas_engine::kubeconfig::Kept;
 use serde_json::{Map, Value};
 
 use super::cluster_options::{options, specify};
 use super::cluster_view::{object, options_of, tell, view};
-use super::kubeconfig::tell_entries;
+use super::kubeconfig::{kept, tell_entries};
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 
@@ -77,22 +77,6 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     }
 }
 
-/// The kubeconfig file that is to be kept, and whether to switch to the cluster in it.
-fn kubeconfig_file(call: &Call) -> Result<Option<(PathBuf, bool)>, Failure> {
-    let Some(options) = call.params.inner("kubeconfig") else {
-        return Ok(None);
-    };
-    let switch = options.flag("switch_current_context").unwrap_or(false);
-    if let Some(path) = options.text("path") {
-        return Ok(Some((path.into(), switch)));
-    }
-    if options.flag("update_default_kubeconfig") == Some(true) {
-        let path = kubeconfig::default_path().map_err(|error| failure(&error))?;
-        return Ok(Some((path, switch)));
-    }
-    Ok(None)
-}
-
 async fn absent(call: &Call, name: &str, observed: Option<Observed>) -> Result<Answer, Failure> {
     let fail = |error| failure(&error);
     let mut changes = Changes::of(format!("cluster {name}"));
@@ -103,23 +87,26 @@ async fn absent(call: &Call, name: &str, observed: Option<Observed>) -> Result<A
         }
         changes.action(format!("delete cluster {name}"));
     }
-    let file = kubeconfig_file(call)?;
-    if let Some((path, _)) = &file
-        && kubeconfig::names_cluster(path, name).map_err(fail)?
-    {
-        changes.property(
-            "kubeconfig",
-            format!("the cluster's entries in {}", path.display()),
-            Value::Null,
-        );
-        changes.action(format!("take the cluster out of {}", path.display()));
+    let file = kept(call.params.inner("kubeconfig").as_ref())?;
+    match file.as_ref().map(|kept| kept.files.holding(name)) {
+        Some(Ok(holding)) => {
+            for path in holding {
+                let path = path.display();
+                let entries = format!("the cluster's entries in {path}");
+                changes.property("kubeconfig", entries, Value::Null);
+                changes.action(format!("take the cluster out of {path}"));
+            }
+        }
+        // The run warns of it too: it holds up nothing.
+        Some(Err(error)) if call.check => changes.warn(error.to_string()),
+        _ => {}
     }
     if call.check {
         return Ok(changes.answer(call, "cluster", object(observed.as_ref())));
     }
     k3d::delete(&call.cx, name).await.map_err(fail)?;
-    if let Some((path, _)) = &file {
-        kubeconfig::remove_from(path, name).map_err(fail)?;
+    if let Some(kept) = &file {
+        kept.files.forget(&call.cx, name).await;
     }
     Ok(changes.answer(call, "cluster", Value::Null))
 }
@@ -176,7 +163,7 @@ async fn power(
 async fn present(call: &Call, observed: Option<Observed>) -> Result<Answer, Failure> {
     let fail = |error| failure(&error);
     let spec = specify(&call.params, observed.as_ref())?;
-    let file = kubeconfig_file(call)?;
+    let file = kept(call.params.inner("kubeconfig").as_ref())?;
     let outcome = converge(call, &spec, observed, file.as_ref()).await?;
     let (mut changes, observed) = match outcome {
         Converged::Told(changes, observed) => {
@@ -184,15 +171,16 @@ async fn present(call: &Call, observed: Option<Observed>) -> Result<Answer, Fail
         }
         Converged::Done(changes, observed) => (changes, observed),
     };
-    if let Some((path, switch)) = file
+    if let Some(Kept { files, switch }) = file
         && let Some(found) = k3d::credentials(&call.cx, &observed).await.map_err(fail)?
     {
         let (name, config) = (&observed.name, &found.kubeconfig);
-        let differs = kubeconfig::difference(&path, name, Some(config), switch).map_err(fail)?;
-        kubeconfig::merge_into(&path, config, switch).map_err(fail)?;
-        if !changes.is_told("kubeconfig") {
-            tell_entries(&path, &differs, &mut changes);
+        if let Ok(differs) = files.difference(name, Some(config), switch)
+            && !changes.is_told("kubeconfig")
+        {
+            tell_entries(&differs, &mut changes);
         }
+        files.keep(&call.cx, name, config, switch).await;
     }
     Ok(changes.answer(call, "cluster", object(Some(&observed))))
 }
@@ -210,7 +198,7 @@ pub(super) async fn converge(
     call: &Call,
     spec: &Spec,
     observed: Option<Observed>,
-    file: Option<&(PathBuf, bool)>,
+    file: Option<&Kept>,
 ) -> Result<Converged, Failure> {
     let fail = |error| failure(&error);
     let observed = observed.filter(|found| !found.nodes.is_empty());
@@ -231,14 +219,15 @@ pub(super) async fn converge(
     if anew && policy == "never" {
         return Err(changes.refusal());
     }
-    if let Some((path, switch)) = file {
+    if let Some(Kept { files, switch }) = file {
         let there = match &observed {
             Some(observed) if !anew => k3d::credentials(&call.cx, observed).await.map_err(fail)?,
             _ => None,
         };
         let config = there.as_ref().map(|found| &found.kubeconfig);
-        let differs = kubeconfig::difference(path, &spec.name, config, *switch).map_err(fail)?;
-        tell_entries(path, &differs, &mut changes);
+        files.check(&spec.name, config, *switch).map_err(fail)?;
+        let differs = files.difference(&spec.name, config, *switch);
+        tell_entries(&differs.map_err(fail)?, &mut changes);
     }
     // What would be refused in the run is refused in the check as well.
     match &observed {
@@ -290,7 +279,8 @@ fn describe(
     plan: &Plan,
     changes: &mut Changes,
 ) -> Result<(), Error> {
-    let after = view(&k3d::spelled(spec, observed)?);
+    let wanted = k3d::spelled(spec, observed)?;
+    let after = view(&wanted);
     let there = observed.and_then(k3d::spec_of);
     let before = there.as_ref().map(view).unwrap_or_default();
     if there.is_none() {
@@ -305,10 +295,16 @@ fn describe(
     if plan.replace.iter().any(|one| one.field == "token") {
         changes.replacing("token", "one secret", "another");
     }
-    let hidden = there.is_some_and(|there| {
+    let hidden = there.as_ref().is_some_and(|there| {
         let env = |spec: &Spec| spec.env.iter().map(|item| item.value.clone()).collect();
-        let (before, after): (BTreeSet<Pair>, BTreeSet<Pair>) = (env(&there), env(spec));
+        let (before, after): (BTreeSet<Pair>, BTreeSet<Pair>) = (env(there), env(&wanted));
         before != after
+    });
+    let other_words = there.as_ref().is_some_and(|there| {
+        let words = |spec: &Spec| -> Vec<String> {
+            spec.args.iter().map(|item| item.value.clone()).collect()
+        };
+        words(there) != words(&wanted)
     });
     for name in names(&before, &after) {
         let pick = |all: &Map<String, Value>| all.get(name).cloned().unwrap_or_default();
@@ -316,6 +312,9 @@ fn describe(
         // Values that are not shown can differ where all that is shown is the same.
         if name == "env" && hidden && before == after {
             after = "the same names, other values".into();
+        }
+        if name == "k3s_args" && other_words && before == after {
+            after = "the same flags, other values".into();
         }
         if replacing.contains(&name) {
             changes.replacing(name, before, after);

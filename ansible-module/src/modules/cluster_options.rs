@@ -112,9 +112,16 @@ pub(super) fn options() -> Options {
             Opt::list(Kind::Dict, "Mounts.")
                 .option(
                     "source",
-                    text("Folder of the host, or a named volume. Left out, an anonymous volume."),
+                    text(
+                        "Absolute path of a folder on the machine that runs Docker, or the name of a volume. Left out, an \
+                         anonymous volume.",
+                    ),
                 )
-                .option("destination", text("Absolute path in the nodes.").required())
+                .option(
+                    "destination",
+                    text("Absolute path in the nodes; C(:ro) and other options of a mount may follow it.")
+                        .required(),
+                )
                 .option("node_filters", filters()),
         )
         .option(
@@ -128,17 +135,17 @@ pub(super) fn options() -> Options {
         .option(
             "k3s_args",
             Opt::list(Kind::Dict, "Further arguments of k3s.")
-                .option("arg", text("For instance V(--disable=traefik).").required())
+                .option("arg", text("For instance V(--disable=traefik). A flag and its value are one word, or two elements.").required())
                 .option("node_filters", filters()),
         )
         .option(
             "node_labels",
             Opt::list(Kind::Dict, "Kubernetes labels on nodes.")
-                .option("label", text("Written C(key=value).").required())
+                .option("label", text("Written C(key=value), as Kubernetes lets a node label itself.").required())
                 .option("node_filters", filters()),
         )
-        .option("servers_memory", text("Memory limit of each server, for instance V(2g)."))
-        .option("agents_memory", text("Memory limit of each agent, for instance V(512m)."))
+        .option("servers_memory", text("Memory limit of each server, for instance V(1.5g). Kubernetes takes it for the node's memory."))
+        .option("agents_memory", text("Memory limit of each agent, for instance V(512m). Kubernetes takes it for the node's memory."))
         .option("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
         .option(
             "disable_image_volume",
@@ -150,15 +157,15 @@ pub(super) fn options() -> Options {
         )
         .option(
             "kubeconfig",
-            Opt::new(Kind::Dict, "A kubeconfig file to keep up to date, mode 0600, on the host of the module.")
+            Opt::new(Kind::Dict, "A kubeconfig file to keep up to date, on the host of the module. A new one has mode 0600.")
                 .option("path", Opt::new(Kind::Path, "The file."))
                 .option(
                     "update_default_kubeconfig",
-                    flag("Write to the file of E(KUBECONFIG), or C(~/.kube/config).").or(false),
+                    flag("Write to the file that kubectl would write to: of those in E(KUBECONFIG) the one with the cluster's entries, else the first that exists, else the last; without E(KUBECONFIG), C(~/.kube/config).").or(false),
                 )
                 .option(
                     "switch_current_context",
-                    flag("Make this cluster the current context.").or(false),
+                    flag("Make this cluster the current context of that file.").or(false),
                 ),
         )
         .option("recreate", recreate())
@@ -316,6 +323,9 @@ fn pair(one: &Params) -> Pair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use atlas_engine::k3d::arbitrary::{specs, worlds};
+    use atlas_engine::{k3d, size};
+    use proptest::prelude::*;
     use serde_json::{Value, json};
 
     fn params(given: &Value) -> Params {
@@ -371,6 +381,81 @@ mod tests {
                 "{}",
                 failure.msg
             );
+        }
+    }
+
+    /// The options that ask for a specification.
+    fn asking(spec: &Spec) -> Value {
+        let filters = |filters: &[String]| json!(filters);
+        let pairs = |items: &[Filtered<Pair>]| -> Value {
+            let items = items.iter();
+            let items = items.map(|item| json!({"key": item.value.key, "value": item.value.value, "node_filters": filters(&item.filters)}));
+            items.collect()
+        };
+        let words = |name: &str, items: &[Filtered<String>]| -> Value {
+            let items = items.iter();
+            let items =
+                items.map(|item| json!({name: item.value, "node_filters": filters(&item.filters)}));
+            items.collect()
+        };
+        let ports = spec.ports.iter().map(|item| {
+            let port = &item.value;
+            json!({
+                "host": port.host.map(|host| host.to_string()),
+                "host_port": port.host_port,
+                "container_port": port.container_port,
+                "protocol": port.protocol,
+                "node_filters": filters(&item.filters),
+            })
+        });
+        let volumes = spec.volumes.iter().map(|item| {
+            json!({
+                "source": item.value.source,
+                "destination": item.value.destination,
+                "node_filters": filters(&item.filters),
+            })
+        });
+        json!({
+            "name": spec.name,
+            "agents": spec.agents,
+            "image": spec.image,
+            "load_balancer_image": spec.load_balancer_image,
+            "network": spec.network,
+            "cluster_cidr": spec.cluster_cidr.to_string(),
+            "service_cidr": spec.service_cidr.to_string(),
+            "token": spec.token.as_ref().map(Token::reveal),
+            "kube_api": {
+                "host": spec.kube_api.host,
+                "host_ip": spec.kube_api.host_ip.map(|ip| ip.to_string()),
+                "host_port": spec.kube_api.host_port,
+            },
+            "ports": ports.collect::<Vec<_>>(),
+            "volumes": volumes.collect::<Vec<_>>(),
+            "env": pairs(&spec.env),
+            "labels": pairs(&spec.labels),
+            "k3s_args": words("arg", &spec.args),
+            "node_labels": words("label", &spec.node_labels),
+            "servers_memory": spec.servers_memory.map(size::render),
+            "agents_memory": spec.agents_memory.map(size::render),
+            "disable_load_balancer": !spec.load_balancer,
+            "disable_image_volume": !spec.image_volume,
+            "disable_host_ip_injection": !spec.host_ip_injection,
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn what_a_task_asks_for_is_found_to_be_there(spec in specs(), world in worlds()) {
+            let asked = specify(&params(&asking(&spec)), None).unwrap();
+            let there = world.apply(&asked, None).unwrap();
+            prop_assert!(k3d::plan(&spec, Some(&there)).unwrap().is_empty());
+            let again = specify(&params(&asking(&spec)), Some(&there)).unwrap();
+            prop_assert!(k3d::plan(&again, Some(&there)).unwrap().is_empty());
+            // A task that says nothing compares nothing.
+            let silent = specify(&params(&json!({"name": "demo"})), Some(&there)).unwrap();
+            prop_assert!(k3d::plan(&silent, Some(&there)).unwrap().is_empty());
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Clusters as playbooks see them: the object that is returned, and what a specification says, by option.
 
-use atlas_engine::k3d::{Filtered, Observed, Pair, Spec, Step, spec_of};
+use atlas_engine::k3d::{Filtered, Observed, Pair, Spec, Step, shown_argument, spec_of};
 use atlas_engine::size;
 use serde_json::{Map, Value, json};
 
@@ -12,11 +12,6 @@ pub(super) fn object(observed: Option<&Observed>) -> Value {
     let Some((observed, spec)) = found else {
         return Value::Null;
     };
-    let api = &spec.kube_api;
-    let host = api.host.clone().or(api.host_ip.map(|ip| ip.to_string()));
-    let endpoint = host
-        .zip(api.host_port)
-        .map(|(host, port)| format!("https://{host}:{port}"));
     let subnet = observed.network.as_ref().and_then(|network| network.subnet);
     let nodes = observed.nodes.iter().map(|(role, node)| {
         let address = node.networks.get(&observed.network_name).copied().flatten();
@@ -37,7 +32,7 @@ pub(super) fn object(observed: Option<&Observed>) -> Value {
         "subnet": subnet.map(|net| net.to_string()),
         "cluster_cidr": spec.cluster_cidr.to_string(),
         "service_cidr": spec.service_cidr.to_string(),
-        "api_endpoint": endpoint,
+        "api_endpoint": spec.kube_api.endpoint(),
         "nodes": nodes.collect::<Vec<_>>(),
     })
 }
@@ -98,8 +93,8 @@ pub(super) fn view(spec: &Spec) -> Map<String, Value> {
         "volumes": volumes.collect::<Vec<_>>(),
         "env": names(&spec.env),
         "labels": pairs(&spec.labels),
-        "k3s_args": filtered("arg", &spec.args),
-        "node_labels": filtered("label", &spec.node_labels),
+        "k3s_args": filtered("arg", &spec.args, shown_argument),
+        "node_labels": filtered("label", &spec.node_labels, str::to_owned),
         "servers_memory": spec.servers_memory.map(size::render),
         "agents_memory": spec.agents_memory.map(size::render),
         "disable_load_balancer": (!spec.load_balancer).then_some(true),
@@ -129,10 +124,10 @@ fn names(items: &[Filtered<Pair>]) -> Vec<Value> {
         .collect()
 }
 
-fn filtered(name: &str, items: &[Filtered<String>]) -> Vec<Value> {
+fn filtered(name: &str, items: &[Filtered<String>], shown: impl Fn(&str) -> String) -> Vec<Value> {
     let items = items.iter();
     items
-        .map(|item| said(json!({name: item.value, "node_filters": item.filters})))
+        .map(|item| said(json!({name: shown(&item.value), "node_filters": item.filters})))
         .collect()
 }
 
@@ -199,6 +194,10 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
             changes.object(node, status, "running");
             format!("start {node}")
         }
+        Step::RejoinNode { node } => {
+            changes.object(node, "unknown to Kubernetes", "running");
+            format!("start {node} anew")
+        }
         Step::StopNode { node } => {
             changes.object(node, "running", "exited");
             format!("stop {node}")
@@ -210,4 +209,28 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
         }
     };
     changes.action(action);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use atlas_engine::FieldPath;
+
+    #[test]
+    fn no_argument_that_may_be_a_secret_is_shown() {
+        let mut spec = Spec::new("demo", "node:1", "lb:1");
+        for word in ["--debug", "--etcd-s3-secret-key=hunter2"] {
+            spec.args.push(Filtered {
+                value: word.to_owned(),
+                filters: Vec::new(),
+                path: FieldPath::of("k3s_args"),
+            });
+        }
+        let shown = view(&spec)["k3s_args"].to_string();
+        assert!(
+            shown.contains("--debug") && shown.contains("--etcd-s3-secret-key"),
+            "{shown}"
+        );
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
 }

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::state;
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
-use crate::params::Params;
+use crate::params::{Params, Reader};
 
 pub(super) fn module() -> Module {
     Module {
@@ -59,7 +59,7 @@ fn options() -> Options {
         .option("name", Opt::new(Kind::Str, "Its name, the same as O(atlas.world.cockroachdb_region#module:cluster) of its regions.").required())
         .option("state", state(&["present", "absent"], "Whether the cluster exists. Removing it removes all its nodes and their volumes, of every region; while it holds tables, or gives no answer, only with O(force_destroy)."))
         .option("regions", Opt::list(Kind::Str, "Names of its regions. Each must have a live node before the cluster counts as made. Left out, they are those that are there."))
-        .option("certificates", Opt::new(Kind::Path, "The same folder as in its regions; the authority in it goes with the cluster."))
+        .option("certificates", Opt::new(Kind::Path, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .option("settings", Opt::new(Kind::Dict, "Cluster settings by name. Others are left alone."))
         .option("license", Opt::new(Kind::Str, "The licence key, C(crl-0-…). It is never shown. Left out, the licence is left alone; without one, CockroachDB allows five open transactions at a time after its grace period of 7 days.").secret())
         .option("force_destroy", Opt::new(Kind::Bool, "Whether removing the cluster may remove tables.").or(false))
@@ -133,6 +133,13 @@ fn settings(params: &Params) -> BTreeMap<String, String> {
     given.map(|(name, value)| (name, text(value))).collect()
 }
 
+/// The folder with the authority.
+fn certificates(params: &Params) -> Result<Option<PathBuf>, Failure> {
+    let mut reader = Reader::default();
+    let folder = reader.local_path(params, "certificates");
+    reader.finish().map(|()| folder)
+}
+
 /// What is asked for; what is not given is as it is.
 fn specify(params: &Params, observed: &Observed) -> Result<Spec, Failure> {
     let given = params.texts("regions");
@@ -141,7 +148,7 @@ fn specify(params: &Params, observed: &Observed) -> Result<Spec, Failure> {
         regions: given.map_or_else(|| observed.regions(), |all| all.into_iter().collect()),
         settings: settings(params),
         license: params.text("license").map(str::to_owned),
-        certificates: params.text("certificates").map(PathBuf::from),
+        certificates: certificates(params)?,
         ..Spec::default()
     };
     error::refuse(spec.problems()).map_err(|error| failure(&error))?;
@@ -164,7 +171,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
             if !call.check {
                 let spec = Spec {
                     name: name.clone(),
-                    certificates: params.text("certificates").map(PathBuf::from),
+                    certificates: certificates(params)?,
                     ..Spec::default()
                 };
                 let force = params.flag("force_destroy").unwrap_or(false);

@@ -1,10 +1,8 @@
 //! `cockroachdb_region`: the nodes of one region of a `CockroachDB` cluster.
 
-use std::time::SystemTime;
-
 use argspec::{Answer, Failure};
 use atlas_engine::cockroachdb::names;
-use atlas_engine::cockroachdb::region::{self, Observed, Placement, Spec};
+use atlas_engine::cockroachdb::region::{self, Around, Observed, Placement, Spec};
 use atlas_engine::size;
 use serde_json::{Value, json};
 
@@ -78,7 +76,7 @@ pub(super) fn object(observed: &Observed, placement: Placement) -> Value {
             "name": observed.region,
             "id": id,
             "placement": "external",
-            "nodes": in_region.iter().filter(|node| node.is_live).count(),
+            "nodes": observed.view.topology().map_or(0, |all| observed.live_elsewhere(all)),
             "node_ids": ids,
         });
     }
@@ -198,6 +196,10 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     let title = format!("region {cluster}/{name}");
     let mut changes = Changes::of(title.clone());
     if call.params.text("state") == Some("absent") {
+        if call.params.text("placement") == Some("external") {
+            // They are nobody's to remove but their owner's.
+            return Ok(changes.answer(call, "region", Value::Null));
+        }
         return remove(call, &observed, changes, &title).await;
     }
     let spec = specify(&call.params, &observed)?;
@@ -205,7 +207,11 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         Err(error) if call.check => changes.foretell(&error),
         admitted => drop(admitted.map_err(fail)?),
     }
-    let plan = region::plan(&spec, &observed, SystemTime::now());
+    let around = Around::now(&spec);
+    let plan = region::plan(&spec, &observed, &around);
+    if let Some(text) = around.warning() {
+        changes.warn(text);
+    }
     tell(&spec, &observed, &plan, &mut changes);
     let policy = call.params.text("recreate").unwrap_or("never");
     let anew = !plan.replace().is_empty() || (policy == "always" && !observed.is_gone());

@@ -33,7 +33,7 @@ pub(super) fn options() -> Options {
         .option("max_sql_memory", Opt::new(Kind::Str, "C(--max-sql-memory). An empty text means CockroachDB's own default."))
         .option("memory", Opt::new(Kind::Str, "Memory limit of a node's container, for instance C(2g). An empty text means none."))
         .option("cpus", Opt::new(Kind::Float, "Processors of a node's container, for instance 1.5. 0 means no limit."))
-        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Needed unless the region is insecure."))
+        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless the region is insecure."))
         .option("certificate_days", Opt::new(Kind::Int, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Those of new nodes are valid for 365."))
         .option("host_names", Opt::list(Kind::Str, "More host names and addresses that nodes' certificates are good for. Names that they are good for already stay until they are renewed."))
         .option("insecure", Opt::new(Kind::Bool, "Whether nodes speak without TLS and let everybody in, as root too. A new region does only where this is said. Changing it makes another region."))
@@ -123,7 +123,7 @@ impl Asked<'_> {
 
     /// The folder with the authority; `None` for a region without TLS.
     fn certificates(&mut self) -> Option<PathBuf> {
-        let folder = self.params.text("certificates").map(PathBuf::from);
+        let folder = self.reader.local_path(self.params, "certificates");
         let stays =
             folder.is_none() && !self.observed.members.is_empty() && !is_secure(self.observed);
         let is_insecure = self.params.flag("insecure").unwrap_or(stays);
@@ -133,7 +133,7 @@ impl Asked<'_> {
                 "an insecure cluster has no certificates.",
                 "Leave out one of the two.",
             ),
-            (false, None) => (
+            (false, None) if self.params.text("certificates").is_none() => (
                 "certificates",
                 "nodes need certificates, and no folder is named for them.",
                 "Name a folder that stays; or set insecure to true, for a cluster that lets everybody in.",

@@ -76,6 +76,9 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         }
         Err(error) => return Err(fail(error)),
     };
+    if let Some(left_out) = observed.warning() {
+        changes.warn(left_out);
+    }
     let steps = image::plan(&spec, &observed).map_err(fail)?;
     if !steps.is_empty() {
         let everywhere = |one: &&String| !steps.iter().any(|step| step.images.contains(one));

@@ -1,7 +1,7 @@
 //! `localstack`: LocalStack servers.
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
-use atlas_engine::localstack::server::{self, Observed, Replicator, Spec};
+use atlas_engine::localstack::server::{self, Content, Observed, Replicator, Spec};
 use atlas_engine::{FieldPath, error, images};
 use serde_json::{Value, json};
 
@@ -18,8 +18,9 @@ pub(super) fn module() -> Module {
             description: &[
                 "Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on \
                  request a replicator beside it. The module ends when the server answers.",
-                "An option that is not given is not compared. With persistence, changes make another container on \
-                 the same volume; without, they make another server, and need O(recreate).",
+                "An option that is not given is not compared. Where the server keeps its state, changes make another \
+                 container on the same volume. Without O(persistence), and on an image that passes over it as \
+                 LocalStack's community edition does, they make another server, and need O(recreate).",
             ],
             examples: "
 - name: A server in the eastern region
@@ -32,6 +33,7 @@ pub(super) fn module() -> Module {
   atlas.world.localstack:
     name: us-east
     state: absent
+    force_destroy: true
 ",
             returns: &[(
                 "localstack",
@@ -48,14 +50,15 @@ pub(super) fn module() -> Module {
 fn options() -> Options {
     Options::default()
         .option("name", Opt::new(Kind::Str, "Its name. The container is called C(atlas-localstack-NAME).").required())
-        .option("state", state(&["present", "absent"], "Whether the server exists. Removing it removes its data."))
+        .option("state", state(&["present", "absent"], "Whether the server exists. One that holds objects or messages, or does not say what it holds, is removed only with O(force_destroy)."))
+        .option("force_destroy", Opt::new(Kind::Bool, "Whether objects in its buckets and messages in its queues may be lost with it. O(recreate) says so by itself.").or(false))
         .option("network", Opt::new(Kind::Str, "The Docker network that it is on. Needed to make it."))
         .option("image", Opt::new(Kind::Str, "Its image. For a new server it is the one that the environment variable E(ATLAS_LOCALSTACK_IMAGE) names, then C(docker.io/localstack/localstack:4.9.2)."))
         .option("services", Opt::list(Kind::Str, "Services that it runs, as the AWS command line names them. A new server runs s3, sqs, iam and sts."))
         .option("port", Opt::new(Kind::Int, "Port on 127.0.0.1. A new server has 4566."))
         .option("address", Opt::new(Kind::Str, "A fixed IPv4 address on the network."))
         .option("persistence", Opt::new(Kind::Bool, "Whether its state is kept in a volume. It is for a new server. Changing it makes another server."))
-        .option("environment", Opt::new(Kind::Dict, "More variables. An empty mapping means none. They are compared, and never shown.").secret())
+        .option("environment", Opt::new(Kind::Dict, "More variables. An empty mapping means none. They are compared, and never shown.").unshown())
         .option("replicator", Opt::new(Kind::Dict, "A container beside it that carries objects and messages to other regions. An empty mapping means none.")
             .option("image", Opt::new(Kind::Str, "Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then C(atlas/replicator:1)."))
             .option("peers", Opt::list(Kind::Str, "Endpoints of the other regions, as containers on the network see them."))
@@ -87,6 +90,7 @@ pub(super) fn object(observed: &Observed) -> Value {
         "version": observed.health.is_some().then_some(health.version.clone()),
         "running_services": health.running(),
         "volume": observed.volume,
+        "keeps_state": observed.keeps.unwrap_or(found.persistence),
         "replicator": found.replicator.as_ref().map(|one| json!({
             "image": one.image,
             "peers": one.peers,
@@ -182,17 +186,26 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if !observed.is_gone() {
             changes.property("state", "present", "absent");
             changes.action(format!("remove LocalStack server {name}"));
+            let content = match call.params.flag("force_destroy") {
+                Some(true) => Content::Goes,
+                _ => Content::Stays,
+            };
             if !call.check {
-                server::delete(&call.cx, &name).await.map_err(fail)?;
+                let removed = server::delete(&call.cx, &name, content).await;
+                removed.map_err(fail)?;
                 return Ok(changes.answer(call, "localstack", Value::Null));
+            }
+            if let Err(error) = server::admit_delete(&call.cx, &name, content).await {
+                changes.foretell(&error);
             }
         }
         return Ok(changes.answer(call, "localstack", object(&observed)));
     }
     let spec = specify(call, observed.found.as_ref())?;
-    // In check mode the network may be an earlier task's.
-    if !call.check {
-        server::admit(&call.cx, &spec).await.map_err(fail)?;
+    match server::admit(&call.cx, &spec).await {
+        // The network, for instance, may be an earlier task's.
+        Err(error) if call.check => changes.foretell(&error),
+        admitted => drop(admitted.map_err(fail)?),
     }
     let plan = server::plan(&spec, &observed);
     if observed.found.is_none() {
@@ -224,7 +237,8 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         return Ok(changes.answer(call, "localstack", object(&observed)));
     }
     if anew {
-        server::delete(&call.cx, &name).await.map_err(fail)?;
+        let removed = server::delete(&call.cx, &name, Content::Goes).await;
+        removed.map_err(fail)?;
     }
     let made = server::apply(&call.cx, &spec).await.map_err(fail)?;
     Ok(changes.answer(call, "localstack", object(&made)))

@@ -24,7 +24,8 @@ pub(super) fn module() -> Module {
                  AWS's kind, and what carries both to a peer region. The endpoint may be LocalStack or any other \
                  that speaks S3, SQS and STS.",
                 "An option that is not given is not compared. No option makes an alias anew: another region, another \
-                 bucket or another queue is another alias.",
+                 bucket or another queue is another alias. A bucket or queue of the name that is there already is \
+                 brought to what is asked, whoever made it. Rules of others in the bucket's lifecycle are left alone.",
             ],
             examples: "
 - name: The eastern region, replicated to Europe
@@ -58,12 +59,12 @@ fn options() -> Options {
     Options::default()
         .option("region", Opt::new(Kind::Str, "AWS's name of the region.").required())
         .option("endpoint", Opt::new(Kind::Str, "URL of the endpoint.").required())
-        .option("state", state(&["present", "absent"], "Whether the alias exists. A bucket that holds objects is removed only with O(bucket.force_destroy)."))
+        .option("state", state(&["present", "absent"], "Whether the alias exists. One whose bucket holds objects, or whose queues hold messages, is removed only with O(bucket.force_destroy)."))
         .option("access_key", Opt::new(Kind::Str, "The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is C(test).").secret())
         .option("secret_key", Opt::new(Kind::Str, "The access key's secret. Left out, the environment variable E(AWS_SECRET_ACCESS_KEY) decides, then it is C(test).").secret())
         .option("bucket", Opt::new(Kind::Dict, "The audit bucket.").required()
             .option("name", Opt::new(Kind::Str, "Its name.").required())
-            .option("force_destroy", Opt::new(Kind::Bool, "Whether what the bucket and the outbox hold may be lost with them.").or(false))
+            .option("force_destroy", Opt::new(Kind::Bool, "Whether objects in the bucket, and messages in the transaction queue, its dead-letter queue and the outbox, may be lost with them.").or(false))
             .option("versioning", Opt::new(Kind::Bool, "Whether versions are kept. They are in a new bucket."))
             .option("block_public_access", Opt::new(Kind::Bool, "Whether all public access is blocked. It is for a new bucket."))
             .option("expiration_days", Opt::new(Kind::Int, "Days after which objects expire. 0 means never."))
@@ -282,7 +283,10 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
     let mut changes = Changes::of(title.clone());
     let observed = match alias::observe(&call.cx, &account, &name, queue.as_deref()).await {
         // The server may be an earlier task's, which made nothing.
-        Err(error) if call.check && alias::gives_no_answer(&error) => Observed::default(),
+        Err(error) if call.check && alias::gives_no_answer(&error) => {
+            changes.foretell(&error);
+            Observed::default()
+        }
         observed => observed.map_err(fail)?,
     };
     let found = observed.spec(&account, &name, None);
@@ -290,8 +294,12 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
         if found.is_some() || observed.queue.is_some() || observed.events.is_some() {
             changes.property("state", "present", "absent");
             changes.action(format!("remove {title}"));
-            if !call.check {
-                let spec = specify(params, &account, found.as_ref())?;
+            let spec = specify(params, &account, found.as_ref())?;
+            if call.check {
+                if let Err(error) = alias::admit_delete(&call.cx, &spec).await {
+                    changes.foretell(&error);
+                }
+            } else {
                 alias::delete(&call.cx, &spec).await.map_err(fail)?;
                 return Ok(changes.answer(call, "alias", Value::Null));
             }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
-use atlas_engine::bridge::{self, Member, Observed, Spec, Step, spec_of};
+use atlas_engine::bridge::{self, DEFAULT_DOMAIN, Member, Observed, Spec, Step, spec_of};
 use atlas_engine::{FieldPath, error, network};
 use serde_json::{Value, json};
 
@@ -19,7 +19,11 @@ pub(super) fn module() -> Module {
             short: "Bridges between k3d clusters",
             description: &[
                 "Connects two or more clusters. Pods reach the other clusters' pods and Services by address, and \
-                 Services by name, as C(SERVICE.NAMESPACE.svc.CLUSTER).",
+                 Services by name, as C(SERVICE.NAMESPACE.svc.CLUSTER.atlas.internal). Pods behind a headless Service have \
+                 their names likewise.",
+                "Pods reach containers by name too. C(CONTAINER.docker.atlas.internal) is a container on the bridge's \
+                 network (C(docker network connect atlas-bridge-NAME CONTAINER)) or on the network of the asking pod's own \
+                 cluster.",
                 "Routes return by themselves when a node restarts, and nodes that join get them too.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
@@ -77,6 +81,14 @@ fn options() -> Options {
                  is for one that exists.",
             ),
         )
+        .option(
+            "domain",
+            Opt::new(
+                Kind::Str,
+                "Below which domain those names lie, changed in place, two labels or more. Left out, it is \
+                 C(atlas.internal) for a new bridge and stays as it is for one that exists.",
+            ),
+        )
         .option("recreate", recreate())
 }
 
@@ -107,6 +119,7 @@ pub(super) fn object(name: &str, observed: &Observed) -> Value {
         "id": name,
         "subnet": found.subnet.to_string(),
         "dns": found.dns,
+        "domain": found.domain,
         "clusters": clusters.collect::<Vec<_>>(),
         "members": members.collect::<Vec<_>>(),
     })
@@ -145,16 +158,18 @@ fn specify(call: &Call, found: Option<&Spec>) -> Result<Spec, Failure> {
             .flag("dns")
             .or(found.map(|found| found.dns))
             .unwrap_or(true),
+        domain: params
+            .text("domain")
+            .or(found.map(|found| found.domain.as_str()))
+            .unwrap_or(DEFAULT_DOMAIN)
+            .to_owned(),
     };
     error::refuse(spec.problems()).map_err(|error| failure(&error))?;
     Ok(spec)
 }
 
 fn names(spec: &Spec) -> Vec<String> {
-    spec.members
-        .iter()
-        .map(|member| member.cluster.clone())
-        .collect()
+    spec.clusters().map(str::to_owned).collect()
 }
 
 /// A step as what changes about which object.
@@ -169,7 +184,7 @@ fn tell(step: &Step, changes: &mut Changes) {
             format!("put {node} on the bridge, at {address}")
         }
         Step::Route { node, .. } => {
-            changes.object(&format!("{node} (routes)"), "missing", "set");
+            changes.object(&format!("{node} (routes)"), "missing or different", "set");
             format!("set the routes of {node}")
         }
         Step::Leave { node, .. } => {
@@ -178,7 +193,7 @@ fn tell(step: &Step, changes: &mut Changes) {
         }
         Step::Names { cluster, zones, .. } => {
             let (before, after) = match zones {
-                Some(_) => ("not all members", "all members"),
+                Some(_) => ("not all members", "all members by their names"),
                 None => ("members", "none"),
             };
             changes.object(&format!("{cluster} (names)"), before, after);
@@ -244,12 +259,20 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         }
     }
     if call.check || changes.is_empty() {
+        for sentence in plan.left_out() {
+            changes.warn(sentence);
+        }
         return Ok(changes.answer(call, "bridge", object(&name, &observed)));
     }
     if anew {
         bridge::delete(&call.cx, &name).await.map_err(fail)?;
     }
-    let made = bridge::apply(&call.cx, &spec).await.map_err(fail)?;
+    let made = if anew || found.is_none() {
+        bridge::create(&call.cx, &spec).await
+    } else {
+        bridge::apply(&call.cx, &spec).await
+    };
+    let made = made.map_err(fail)?;
     Ok(changes.answer(call, "bridge", object(&name, &made)))
 }
 
@@ -259,9 +282,15 @@ fn describe(found: Option<&Spec>, spec: &Spec, changes: &mut Changes) {
         changes.property("subnet", Value::Null, spec.subnet.to_string());
         changes.property("clusters", Value::Null, json!(set(spec)));
         changes.property("dns", Value::Null, spec.dns);
+        if spec.dns {
+            changes.property("domain", Value::Null, spec.domain.as_str());
+        }
         return;
     };
     changes.replacing("subnet", found.subnet.to_string(), spec.subnet.to_string());
     changes.property("clusters", json!(set(found)), json!(set(spec)));
     changes.property("dns", found.dns, spec.dns);
+    if spec.dns {
+        changes.property("domain", found.domain.as_str(), spec.domain.as_str());
+    }
 }

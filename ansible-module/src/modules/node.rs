@@ -148,6 +148,8 @@ fn describe(spec: &NodeSpec, observed: &Observed, changes: &mut Changes) {
     let view = |spec: &NodeSpec| {
         let memory = spec.memory.filter(|bytes| *bytes > 0);
         let args = spec.args.as_ref().filter(|args| !args.is_empty());
+        let args = args.map(|args| args.iter().map(|arg| k3d::shown_argument(arg)));
+        let args = args.map(Iterator::collect::<Vec<_>>);
         let labels = spec
             .node_labels
             .as_ref()

@@ -119,6 +119,37 @@ pub async fn clear(cx: &Context, object: &Begun) -> Result<()> {
     cx.docker.remove_volume(&object.volume()).await
 }
 
+/// Removes the mark at the end of a create or a change: the last step before the end is told, so that a kill leaves the mark.
+/// Nothing is failed for a mark that stays: that is a warning.
+pub async fn end(cx: &Context, object: &Begun) {
+    if let Err(error) = clear(cx, object).await {
+        let (kind, name, volume) = (object.kind.name(), &object.name, object.volume());
+        cx.warn(
+            format!("The mark of the create of {kind} {name} stays"),
+            format!(
+                "The create has ended, and the volume {volume} that says otherwise could not be removed: {error}. Remove \
+                 it with `docker volume rm {volume}`: as long as it is there, a create of the same name takes over what \
+                 there is."
+            ),
+        );
+    }
+}
+
+/// Removes the marks of everything of a kind that is part of `whole`, which goes itself.
+///
+/// # Errors
+/// What Docker says.
+pub(crate) async fn clear_parts(cx: &Context, kind: Kind, whole: &str) -> Result<()> {
+    let label = format!("{}={}", labels::ATLAS_BEGUN, kind.name());
+    let parts = Begun::new(kind, format!("{whole}.")).volume();
+    for volume in cx.docker.volumes(&[label]).await? {
+        if volume.starts_with(&parts) {
+            cx.docker.remove_volume(&volume).await?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

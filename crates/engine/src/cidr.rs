@@ -122,7 +122,10 @@ mod tests {
     #[test]
     fn host_bits_are_refused_with_the_network_that_was_meant() {
         let problem = parse("10.1.2.3/16", &FieldPath::of("subnet")).unwrap_err();
-        assert!(problem.remedy.contains("10.1.0.0/16"), "{problem}");
+        assert!(
+            problem.remedy.to_string().contains("10.1.0.0/16"),
+            "{problem}"
+        );
     }
 
     #[test]

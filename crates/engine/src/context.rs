@@ -1,5 +1,6 @@
 //! What every operation is given: the daemon, the way to be stopped, and someone to tell.
 
+use std::fmt;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -18,12 +19,31 @@ const FAREWELL: Duration = Duration::from_millis(200);
 /// Told of each step as it happens.
 pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
 
+/// What a user should know of an operation that goes on or succeeds all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// What happened, in one line without full stop.
+    pub summary: String,
+    /// Why, and what to do.
+    pub detail: String,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.summary, self.detail)
+    }
+}
+
+/// Told of each warning as it comes up.
+pub type Warned = Arc<dyn Fn(Warning) + Send + Sync>;
+
 /// How an operation may be stopped, how long it may take, and who hears of it.
 #[derive(Clone, Default)]
 pub struct Scope {
     /// Cancelled when the user stops the operation.
     pub cancel: CancellationToken,
     progress: Option<Progress>,
+    warned: Option<Warned>,
     deadline: Option<(tokio::time::Instant, Duration)>,
 }
 
@@ -51,7 +71,10 @@ impl Context {
 
     /// A context with the limits of `scope`.
     pub fn within(docker: Docker, scope: Scope) -> Self {
-        Self { docker, scope }
+        Self {
+            docker: docker.ending(scope.end()),
+            scope,
+        }
     }
 
     /// The same, stopped when `cancel` is.
@@ -68,10 +91,18 @@ impl Context {
         self
     }
 
+    /// The same, telling `warned` of each warning.
+    #[must_use]
+    pub fn with_warned(mut self, warned: Warned) -> Self {
+        self.scope = self.scope.with_warned(warned);
+        self
+    }
+
     /// The same, failing with [`Error::TimedOut`] once `limit` from now has passed.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.scope = self.scope.with_timeout(limit);
+        self.docker = self.docker.ending(self.scope.end());
         self
     }
 }
@@ -91,11 +122,23 @@ impl Scope {
         self
     }
 
+    /// The same, telling `warned` of each warning.
+    #[must_use]
+    pub fn with_warned(mut self, warned: Warned) -> Self {
+        self.warned = Some(warned);
+        self
+    }
+
     /// The same, failing with [`Error::TimedOut`] once `limit` from now has passed.
     #[must_use]
     pub fn with_timeout(mut self, limit: Duration) -> Self {
         self.deadline = Some((tokio::time::Instant::now() + limit, limit));
         self
+    }
+
+    /// When the time is up, where there is a limit.
+    fn end(&self) -> Option<tokio::time::Instant> {
+        self.deadline.map(|(at, _)| at)
     }
 
     /// The time that is left, where there is a limit.
@@ -109,6 +152,19 @@ impl Scope {
         tracing::info!("{text}");
         if let Some(progress) = &self.progress {
             progress(text);
+        }
+    }
+
+    /// Tells the user of something that ends nothing: Terraform shows it as a warning, and a module returns it as one.
+    /// `summary` has no full stop, and `detail` says what to do.
+    pub fn warn(&self, summary: impl Into<String>, detail: impl Into<String>) {
+        let warning = Warning {
+            summary: summary.into(),
+            detail: detail.into(),
+        };
+        tracing::warn!("{warning}");
+        if let Some(warned) = &self.warned {
+            warned(warning);
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::path::FieldPath;
+pub use crate::remedy::{Plain, Remedy, Words};
 
 /// The engine's result.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -17,38 +18,39 @@ pub struct Problem {
     /// What is wrong with it.
     pub message: String,
     /// What would be right.
-    pub remedy: String,
+    pub remedy: Remedy,
 }
 
 impl Problem {
     /// A problem at `path`.
-    pub fn new(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn new(path: FieldPath, message: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self {
             path,
             message: message.into(),
             remedy: remedy.into(),
         }
     }
+
+    /// All of it, in a face's words.
+    pub fn told(&self, words: &dyn Words) -> String {
+        let (at, remedy) = (words.field(&self.path), words.remedy(&self.remedy));
+        format!("{at}: {} {remedy}", self.message)
+    }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} {}", self.path, self.message, self.remedy)
+        f.write_str(&self.told(&Plain))
     }
 }
 
 /// A failure of an operation on the world.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug)]
 pub enum Error {
     /// Input that is refused; nothing was changed.
-    #[error("{}", join(.0))]
     Invalid(Vec<Problem>),
 
     /// The Docker daemon did not answer.
-    #[error(
-        "cannot reach the Docker daemon at {endpoint}: {reason}. Start Docker, or set docker_host \
-         (or DOCKER_HOST) to the daemon that should be used"
-    )]
     Connect {
         /// The socket or address that was tried.
         endpoint: String,
@@ -57,17 +59,9 @@ pub enum Error {
     },
 
     /// Which daemon is meant is not known yet.
-    #[error(
-        "which Docker daemon is meant depends on something that does not exist yet. Create that first, \
-         for instance with `terraform apply -target=…`"
-    )]
     Undecided,
 
     /// The Docker daemon lacks what Atlas needs.
-    #[error(
-        "the Docker daemon at {endpoint} speaks API {found}, and Atlas needs {needed} or newer \
-         (Docker 20.10). Upgrade Docker"
-    )]
     DaemonTooOld {
         /// The socket or address.
         endpoint: String,
@@ -78,7 +72,6 @@ pub enum Error {
     },
 
     /// Docker refused or failed an operation.
-    #[error("{operation} {object}: Docker says: {message}{hint}")]
     Docker {
         /// What was attempted, for instance "create container".
         operation: &'static str,
@@ -93,7 +86,6 @@ pub enum Error {
     },
 
     /// An endpoint of AWS's kind refused or failed an operation.
-    #[error("{operation} {object}: {endpoint} says: {message}{hint}")]
     Aws {
         /// What was attempted, for instance "create bucket".
         operation: &'static str,
@@ -108,7 +100,6 @@ pub enum Error {
     },
 
     /// `CockroachDB` refused or failed an operation.
-    #[error("{operation} {object}: CockroachDB says: {message}{hint}")]
     Cockroach {
         /// What was attempted, for instance "add region".
         operation: &'static str,
@@ -118,12 +109,11 @@ pub enum Error {
         code: String,
         /// Its own words.
         message: String,
-        /// What to do about it, starting with ". ", or empty.
-        hint: String,
+        /// What to do about it.
+        hint: Option<Box<Remedy>>,
     },
 
     /// A certificate could not be read, made or written.
-    #[error("certificate {}: {reason}", .path.display())]
     Certificate {
         /// The file.
         path: PathBuf,
@@ -132,7 +122,6 @@ pub enum Error {
     },
 
     /// Something that is to be removed holds what would be lost.
-    #[error("{kind} {name} holds {what}, which would be lost. {remedy}")]
     NotEmpty {
         /// "bucket" or "queue".
         kind: &'static str,
@@ -141,14 +130,10 @@ pub enum Error {
         /// What is in it.
         what: String,
         /// How to go on.
-        remedy: String,
+        remedy: Remedy,
     },
 
     /// An image is neither in the daemon nor to be had.
-    #[error(
-        "image {image} is not in the Docker daemon and could not be pulled: {reason}. Check the \
-         name, pull it by hand with `docker pull {image}`, or name another image"
-    )]
     ImageMissing {
         /// The reference as asked for.
         image: String,
@@ -157,7 +142,6 @@ pub enum Error {
     },
 
     /// A node's container ended or reported a fatal error.
-    #[error("node {node} {reason}{hint}. Its last log lines:\n{log}")]
     NodeFailed {
         /// The container's name.
         node: String,
@@ -170,10 +154,6 @@ pub enum Error {
     },
 
     /// Something took longer than the user allowed.
-    #[error(
-        "{waiting_for} did not happen within {}. {log}Raise the timeout if the machine is slow; \
-         the next apply goes on from here", seconds(*.after)
-    )]
     TimedOut {
         /// What was waited for.
         waiting_for: String,
@@ -184,16 +164,12 @@ pub enum Error {
     },
 
     /// The user stopped the operation.
-    #[error(
-        "stopped while {during}. What was made is left in place; the next apply goes on from here"
-    )]
     Cancelled {
         /// What was under way.
         during: String,
     },
 
     /// A command in a node failed.
-    #[error("`{command}` in {container} failed with exit code {code}: {output}")]
     Exec {
         /// The container.
         container: String,
@@ -206,7 +182,6 @@ pub enum Error {
     },
 
     /// The thing exists and is not Atlas's to take.
-    #[error("{kind} {name} exists already{detail}. {remedy}")]
     Exists {
         /// "cluster", "network" or "bridge".
         kind: &'static str,
@@ -215,22 +190,20 @@ pub enum Error {
         /// Why it is not taken.
         detail: Existing,
         /// How to go on.
-        remedy: String,
+        remedy: Remedy,
     },
 
     /// The thing that was looked up does not exist.
-    #[error("there is no {kind} {name}. {remedy}")]
     NotFound {
         /// "cluster", "network" or "bridge".
         kind: &'static str,
         /// Its name.
         name: String,
         /// How to go on.
-        remedy: String,
+        remedy: Remedy,
     },
 
     /// The change cannot be made in place.
-    #[error("{kind} {name} must be replaced because of: {}", .fields.join(", "))]
     NeedsReplacement {
         /// "cluster", "network" or "bridge".
         kind: &'static str,
@@ -241,7 +214,6 @@ pub enum Error {
     },
 
     /// A kubeconfig file could not be read or written.
-    #[error("kubeconfig {}: {reason}", .path.display())]
     Kubeconfig {
         /// The file.
         path: PathBuf,
@@ -250,7 +222,6 @@ pub enum Error {
     },
 
     /// The world answered in a form that is not understood.
-    #[error("{what} could not be understood: {reason}")]
     Unexpected {
         /// What was read.
         what: String,
@@ -266,18 +237,154 @@ pub enum Existing {
     Differs,
     /// It is as asked, and no interrupted create left it: another state may own it, and it may hold data.
     NotBegun,
+    /// Somebody else made it while this create was under way.
+    Meanwhile,
 }
 
-impl std::fmt::Display for Existing {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Differs => " and differs from what is asked",
             Self::NotBegun => " and was not begun by this create, which leaves it as it is",
+            Self::Meanwhile => ": somebody else made it in the same moment",
         })
     }
 }
 
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(&Plain))
+    }
+}
+
 impl Error {
+    /// The whole message, in a face's words.
+    pub fn told(&self, words: &dyn Words) -> String {
+        match self {
+            Self::Invalid(problems) => {
+                let told: Vec<String> = problems.iter().map(|one| one.told(words)).collect();
+                told.join("\n")
+            }
+            Self::Connect { endpoint, reason } => format!(
+                "cannot reach the Docker daemon at {endpoint}: {reason}. Start Docker, or set docker_host \
+                 (or DOCKER_HOST) to the daemon that should be used"
+            ),
+            Self::Undecided => format!(
+                "which Docker daemon is meant depends on something that does not exist yet. {}",
+                words.remedy(&Remedy::CreateDependency)
+            ),
+            Self::DaemonTooOld {
+                endpoint,
+                found,
+                needed,
+            } => format!(
+                "the Docker daemon at {endpoint} speaks API {found}, and Atlas needs {needed} or newer \
+                 (Docker 20.10). Upgrade Docker"
+            ),
+            Self::Docker {
+                operation,
+                object,
+                message,
+                hint,
+                ..
+            } => {
+                format!("{operation} {object}: Docker says: {message}{hint}")
+            }
+            Self::Aws {
+                operation,
+                object,
+                endpoint,
+                message,
+                hint,
+            } => {
+                format!("{operation} {object}: {endpoint} says: {message}{hint}")
+            }
+            Self::Cockroach {
+                operation,
+                object,
+                message,
+                hint,
+                ..
+            } => {
+                let hint = hint
+                    .as_ref()
+                    .map(|hint| format!(". {}", words.remedy(hint)));
+                let hint = hint.unwrap_or_default();
+                format!("{operation} {object}: CockroachDB says: {message}{hint}")
+            }
+            Self::Certificate { path, reason } => {
+                format!("certificate {}: {reason}", path.display())
+            }
+            Self::NotEmpty {
+                kind,
+                name,
+                what,
+                remedy,
+            } => format!(
+                "{kind} {name} holds {what}, which would be lost. {}",
+                words.remedy(remedy)
+            ),
+            Self::ImageMissing { image, reason } => format!(
+                "image {image} is not in the Docker daemon and could not be pulled: {reason}. Check the \
+                 name, pull it by hand with `docker pull {image}`, or name another image"
+            ),
+            Self::NodeFailed {
+                node,
+                reason,
+                hint,
+                log,
+            } => {
+                format!("node {node} {reason}{hint}. Its last log lines:\n{log}")
+            }
+            Self::TimedOut {
+                waiting_for,
+                after,
+                log,
+            } => format!(
+                "{waiting_for} did not happen within {} s. {log}{}",
+                after.as_secs(),
+                words.remedy(&Remedy::RaiseTimeout)
+            ),
+            Self::Cancelled { during } => {
+                format!("stopped while {during}. {}", words.remedy(&Remedy::GoOn))
+            }
+            Self::Exec {
+                container,
+                command,
+                code,
+                output,
+            } => {
+                format!("`{command}` in {container} failed with exit code {code}: {output}")
+            }
+            Self::Exists {
+                kind,
+                name,
+                detail,
+                remedy,
+            } => format!(
+                "{kind} {name} exists already{detail}. {}",
+                words.remedy(remedy)
+            ),
+            Self::NotFound { kind, name, remedy } => {
+                format!("there is no {kind} {name}. {}", words.remedy(remedy))
+            }
+            Self::NeedsReplacement { kind, name, fields } => {
+                format!(
+                    "{kind} {name} must be replaced because of: {}",
+                    fields.join(", ")
+                )
+            }
+            Self::Kubeconfig { path, reason } => {
+                format!("kubeconfig {}: {reason}", path.display())
+            }
+            Self::Unexpected { what, reason } => {
+                format!("{what} could not be understood: {reason}")
+            }
+        }
+    }
+
     /// [`Error::NodeFailed`], with what to do where the log shows the reason.
     pub(crate) fn node_failed(node: &str, reason: String, log: String) -> Self {
         Self::NodeFailed {
@@ -307,7 +414,7 @@ impl Error {
     }
 
     /// A refusal of one value.
-    pub fn invalid(path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn invalid(path: FieldPath, message: impl Into<String>, remedy: impl Into<Remedy>) -> Self {
         Self::Invalid(vec![Problem::new(path, message, remedy)])
     }
 
@@ -319,7 +426,15 @@ impl Error {
 
     /// Whether Docker answered a call and refused it, so that a network was surely not made. Without an answer it may have been.
     pub fn is_answer(&self) -> bool {
-        matches!(self, Self::Docker { status: 400.., .. })
+        matches!(
+            self,
+            Self::Docker { status: 400.., .. } | Self::Exists { .. } | Self::Invalid(_)
+        )
+    }
+
+    /// Whether Docker answered in these words.
+    pub(crate) fn says(&self, words: &str) -> bool {
+        matches!(self, Self::Docker { message, .. } if message.contains(words))
     }
 
     /// Whether Docker said that the object does not exist.
@@ -344,10 +459,10 @@ fn node_hint(log: &str) -> &'static str {
     // Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a user 128.
     if log.contains("inotify") && log.contains("too many open files") {
         ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
-         `sysctl -w fs.inotify.max_user_instances=1024` and apply again"
+         `sysctl -w fs.inotify.max_user_instances=1024`"
     } else if log.contains("clock synchronization error") {
         ": its clock is too far from those of the other nodes; synchronize the clocks of all machines with one source, \
-         for instance by chrony, and apply again"
+         for instance by chrony"
     } else if log.contains("maximum clock offset") && log.contains("does not match") {
         ": the nodes were started with different values of --max-offset; give all of them the same"
     } else {
@@ -362,18 +477,6 @@ pub fn refuse(problems: Vec<Problem>) -> Result<()> {
     } else {
         Err(Error::Invalid(problems))
     }
-}
-
-fn join(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs())
 }
 
 #[cfg(test)]

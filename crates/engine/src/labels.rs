@@ -43,6 +43,8 @@ pub const API_HOST_IP: &str = "k3d.server.api.hostIP";
 pub const API_HOST: &str = "k3d.server.api.host";
 /// The port to which the Kubernetes API is published.
 pub const API_PORT: &str = "k3d.server.api.port";
+/// Further names of hosts in nodes, as JSON.
+pub const HOST_ALIASES: &str = "k3d.cluster.start.hostaliases";
 /// A node's fixed address in the cluster network.
 pub const STATIC_IP: &str = "k3d.node.staticIP";
 
@@ -58,6 +60,12 @@ pub const CLUSTER_OF_NETWORK: &str = "k3d.x.atlas.cluster";
 pub const ATLAS_PROBE: &str = "k3d.x.atlas.probe";
 /// On an agent that was added by its own name and is not one of the cluster's numbered agents: that name.
 pub const ATLAS_NODE: &str = "k3d.x.atlas.node";
+/// On a container: who chose its fixed address. Without it the user asked for that address.
+pub const ATLAS_ADDRESS: &str = "k3d.x.atlas.address";
+/// The value of [`ATLAS_ADDRESS`] where Atlas did.
+pub const ATLAS_ADDRESS_CHOSEN: &str = "chosen";
+/// On a cluster's server: whether nodes name the host, as it was asked when the cluster was made.
+pub const ATLAS_HOST_ALIAS: &str = "k3d.x.atlas.host-alias";
 /// On the transit network of a bridge: the bridge's name.
 pub const ATLAS_BRIDGE: &str = "k3d.x.atlas.bridge";
 
@@ -68,6 +76,9 @@ pub const ATLAS_BRIDGE_MEMBERS: &str = "k3d.x.atlas.bridge.members";
 /// On the same: whether it was made with names.
 pub const ATLAS_BRIDGE_DNS: &str = "k3d.x.atlas.bridge.dns";
 
+/// On the same: below which domain those were to lie. Where they lie now, the members' DNS says.
+pub const ATLAS_BRIDGE_DOMAIN: &str = "k3d.x.atlas.bridge.domain";
+
 /// On the containers and the volume of a LocalStack server: its name. They carry none of k3d's labels.
 pub const ATLAS_LOCALSTACK: &str = "k3d.x.atlas.localstack";
 
@@ -76,6 +87,10 @@ pub const ATLAS_LOCALSTACK_ROLE: &str = "k3d.x.atlas.localstack.role";
 
 /// On the server: the network that it was made for; it may be on others as well.
 pub const ATLAS_LOCALSTACK_NETWORK: &str = "k3d.x.atlas.localstack.network";
+
+/// On the server: names of the variables that the user gave, as a list in JSON. The image may have some of them with the
+/// same value, so the container's own environment does not tell.
+pub const ATLAS_LOCALSTACK_ENVIRONMENT: &str = "k3d.x.atlas.localstack.environment";
 
 /// On the containers and volumes of `CockroachDB` nodes: the cluster's name. They carry none of k3d's labels.
 pub const ATLAS_COCKROACHDB: &str = "k3d.x.atlas.cockroachdb";

@@ -5,10 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use crate::context::Context;
 use crate::docker::{Node, PortKey, Published};
 use crate::error::{Problem, Result};
+use crate::network::Hindrance;
 use crate::path::FieldPath;
 
-/// What is wrong with ports that are to be published on 127.0.0.1, each with the attribute that asks for it. `own` tells
-/// whether a container may have such a port already.
+/// What is wrong with ports that are to be published on 127.0.0.1: see [`hindrances`].
 ///
 /// # Errors
 /// What Docker says.
@@ -17,28 +17,66 @@ pub(crate) async fn problems(
     wanted: impl IntoIterator<Item = (FieldPath, u16)>,
     own: impl Fn(&Node, u16) -> bool,
 ) -> Result<Vec<Problem>> {
-    let running = cx.docker.running_containers().await?;
-    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let problem = |(path, port): (FieldPath, u16)| {
-        let own = |node: &Node| own(node, port);
-        let holder = holder(cx, &running, own, here, &PortKey::tcp(port))?;
-        Some(Problem::new(
-            path,
-            format!("port {port} of {here} is taken by {holder}."),
-            "Choose another port, or stop what uses it.",
-        ))
-    };
-    Ok(wanted.into_iter().filter_map(problem).collect())
+    let found = hindrances(cx, wanted, own).await?;
+    Ok(found.into_iter().map(|one| one.problem).collect())
 }
 
-/// What holds a port of an address, in words; `None` where nothing does, or a container that is `own`.
-pub(crate) fn holder(
+/// What holds ports that are to be published on 127.0.0.1, each with the attribute that asks for it. `own` tells whether a
+/// container may have such a port already.
+///
+/// # Errors
+/// What Docker says.
+pub(crate) async fn hindrances(
     cx: &Context,
-    running: &[Node],
+    wanted: impl IntoIterator<Item = (FieldPath, u16)>,
+    own: impl Fn(&Node, u16) -> bool,
+) -> Result<Vec<Hindrance>> {
+    let running = cx.docker.running_containers().await?;
+    let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let found = wanted.into_iter().filter_map(|(path, port)| {
+        let own = |node: &Node| own(node, port);
+        let holder = holder(cx, &running, own, here, &PortKey::tcp(port))?;
+        Some(holder.hindrance(path, here, &port.to_string()))
+    });
+    Ok(found.collect())
+}
+
+/// What holds a port.
+pub(crate) enum Holder<'a> {
+    /// A container.
+    Container(&'a Node),
+    /// A program on this machine.
+    Program,
+}
+
+impl Holder<'_> {
+    /// As something in the way of who asks for the port at `path`.
+    pub(crate) fn hindrance(&self, path: FieldPath, address: IpAddr, port: &str) -> Hindrance {
+        let problem = |holder: &str| {
+            Problem::new(
+                path,
+                format!("port {port} of {address} is taken by {holder}."),
+                "Choose another port, or stop what uses it.",
+            )
+        };
+        match self {
+            Self::Container(node) => {
+                let problem = problem(&format!("the container {}", node.name));
+                Hindrance::labelled(problem, &node.labels)
+            }
+            Self::Program => Hindrance::lasting(problem("another program on this machine")),
+        }
+    }
+}
+
+/// What holds a port of an address; `None` where nothing does, or a container that is `own`.
+pub(crate) fn holder<'a>(
+    cx: &Context,
+    running: &'a [Node],
     own: impl Fn(&Node) -> bool,
     address: IpAddr,
     port: &PortKey,
-) -> Option<String> {
+) -> Option<Holder<'a>> {
     let container = running.iter().find(|node| {
         let same_protocol = node
             .ports
@@ -50,10 +88,8 @@ pub(crate) fn holder(
     });
     match container {
         Some(node) if own(node) => None,
-        Some(node) => Some(format!("the container {}", node.name)),
-        None if cx.docker.is_local() && is_bound(address, port) => {
-            Some("another program on this machine".to_owned())
-        }
+        Some(node) => Some(Holder::Container(node)),
+        None if cx.docker.is_local() && is_bound(address, port) => Some(Holder::Program),
         None => None,
     }
 }
@@ -93,5 +129,25 @@ mod tests {
         };
         assert!(is_bound(here, &key("udp")));
         assert!(!is_bound(here, &key("tcp")));
+    }
+
+    #[test]
+    fn a_port_of_atlass_own_containers_may_become_free_and_one_of_others_not() {
+        let mut node = Node {
+            name: "k3d-old-serverlb".to_owned(),
+            ..Node::default()
+        };
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let found =
+            |node: &Node| Holder::Container(node).hindrance(FieldPath::of("port"), here, "8080");
+        assert!(!found(&node).may_go);
+        node.labels = crate::labels::labels([(crate::labels::CLUSTER, "old")]);
+        let found = found(&node);
+        assert!(found.may_go && found.problem.message.contains("k3d-old-serverlb"));
+        assert!(
+            !Holder::Program
+                .hindrance(FieldPath::of("port"), here, "1")
+                .may_go
+        );
     }
 }

@@ -3,32 +3,53 @@
 use crate::error::Problem;
 use crate::path::FieldPath;
 
-/// A number and `b`, `k`, `m` or `g` (powers of 1024), as bytes.
+/// Docker gives no container less.
+const LEAST: i64 = 6 << 20;
+
+/// A number, with a fraction or without, and `b`, `k`, `m`, `g` or `t` (powers of 1024), as bytes; 0 is none.
 ///
 /// # Errors
-/// A text that is no such size.
+/// A text that is no such size, or one that Docker would refuse.
 pub fn parse(text: &str, path: &FieldPath) -> Result<i64, Problem> {
     let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let factor: Option<i64> = match &lower[digits.len()..] {
+    let number = lower.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let factor: Option<i64> = match &lower[number.len()..] {
         "" | "b" => Some(1),
-        "k" | "kb" | "ki" => Some(1 << 10),
-        "m" | "mb" | "mi" => Some(1 << 20),
-        "g" | "gb" | "gi" => Some(1 << 30),
+        "k" | "kb" | "ki" | "kib" => Some(1 << 10),
+        "m" | "mb" | "mi" | "mib" => Some(1 << 20),
+        "g" | "gb" | "gi" | "gib" => Some(1 << 30),
+        "t" | "tb" | "ti" | "tib" => Some(1 << 40),
         _ => None,
     };
-    let bytes = digits
-        .parse::<i64>()
-        .ok()
-        .zip(factor)
-        .and_then(|(number, factor)| number.checked_mul(factor));
-    bytes.ok_or_else(|| {
-        Problem::new(
-            path.clone(),
+    let bytes = factor.and_then(|factor| times(number.trim_end(), factor));
+    let problem = |message: String, remedy: &str| Problem::new(path.clone(), message, remedy);
+    match bytes {
+        Some(bytes) if bytes == 0 || bytes >= LEAST => Ok(bytes),
+        Some(_) => Err(problem(
+            format!("{text:?} is less than Docker gives to a container."),
+            "Give 6m or more.",
+        )),
+        None => Err(problem(
             format!("{text:?} is no size."),
-            "Write it as in 512m or 2g.",
-        )
-    })
+            "Write it as in 512m, 1.5g or 2g.",
+        )),
+    }
+}
+
+/// A decimal number that is not negative, times a factor, without the rest of a byte.
+fn times(number: &str, factor: i64) -> Option<i64> {
+    let (whole, fraction) = match number.split_once('.') {
+        Some((whole, fraction)) => (whole, fraction),
+        None => (number, "0"),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(whole) || !digits(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let scale = 10i128.pow(u32::try_from(fraction.len()).ok()?);
+    let part = fraction.parse::<i128>().ok()? * i128::from(factor) / scale;
+    let all = whole.parse::<i128>().ok()?.checked_mul(factor.into())? + part;
+    i64::try_from(all).ok()
 }
 
 /// The shortest of these spellings that says the same.
@@ -83,12 +104,20 @@ mod tests {
         for (text, bytes) in [
             ("512m", Some(512 << 20)),
             ("2G", Some(2 << 30)),
-            ("1024", Some(1024)),
-            ("7kb", Some(7 << 10)),
+            ("6291456", Some(6 << 20)),
+            ("7000kb", Some(7000 << 10)),
+            ("1.5g", Some(3 << 29)),
+            ("0.25 GiB", Some(1 << 28)),
+            ("2t", Some(2 << 40)),
+            ("0", Some(0)),
             ("", None),
             ("g", None),
-            ("1.5g", None),
-            ("2t", None),
+            ("-1g", None),
+            ("1.g", None),
+            (".5g", None),
+            ("1e3m", None),
+            ("5m", None),
+            ("99999999999t", None),
         ] {
             let read = parse(text, &FieldPath::root()).ok();
             assert_eq!(read, bytes, "{text}");

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use async_trait::async_trait;
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Provider,
-    Resource, Schema, Type, Value,
+    Resource, Schema, Type, Value, Warnings,
 };
 
 struct Null;
@@ -21,7 +21,7 @@ impl Provider for Null {
         Schema::new("")
     }
 
-    async fn configure(&self, _config: &Value) -> Result<(), Diagnostics> {
+    async fn configure(&self, _config: &Value, _warnings: &Warnings) -> Result<(), Diagnostics> {
         Ok(())
     }
 

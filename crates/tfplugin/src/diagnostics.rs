@@ -1,5 +1,7 @@
 //! What a user is told.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::path::AttributePath;
 use crate::proto::tfplugin6 as wire;
 
@@ -89,17 +91,42 @@ impl Diagnostics {
         self.0.iter()
     }
 
-    pub(crate) fn into_wire(self) -> Vec<wire::Diagnostic> {
-        let all = self.0.into_iter().map(|one| wire::Diagnostic {
-            severity: match one.severity {
-                Severity::Error => wire::diagnostic::Severity::Error,
-                Severity::Warning => wire::diagnostic::Severity::Warning,
+    /// As they go over the wire, each at what `place` makes of its path.
+    pub(crate) fn into_wire(
+        self,
+        place: impl Fn(&AttributePath) -> AttributePath,
+    ) -> Vec<wire::Diagnostic> {
+        let all = self.0.into_iter().map(|one| {
+            let path = place(&one.path);
+            wire::Diagnostic {
+                severity: match one.severity {
+                    Severity::Error => wire::diagnostic::Severity::Error,
+                    Severity::Warning => wire::diagnostic::Severity::Warning,
+                }
+                .into(),
+                summary: one.summary,
+                detail: one.detail,
+                attribute: (path != AttributePath::root()).then(|| path.to_wire()),
             }
-            .into(),
-            summary: one.summary,
-            detail: one.detail,
-            attribute: (one.path != AttributePath::root()).then(|| one.path.to_wire()),
         });
         all.collect()
+    }
+}
+
+/// Warnings of one call that is under way. Its clones are the same list, so that who works for a call can be given one;
+/// the user is told of them however the call ends.
+#[derive(Debug, Clone, Default)]
+pub struct Warnings(Arc<Mutex<Diagnostics>>);
+
+impl Warnings {
+    /// Adds one about the value at `path`; the root is the resource itself.
+    pub fn push(&self, path: AttributePath, summary: impl Into<String>, detail: impl Into<String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push_warning(path, summary, detail);
+    }
+
+    /// What was added until now. Nothing is left.
+    pub fn take(&self) -> Diagnostics {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -6,7 +6,7 @@
 //! [`Resource`], [`DataSource`], [`EphemeralResource`] and [`Function`].
 //!
 //! ```no_run
-//! # use tfplugin::{Provider, Schema, Value, Diagnostics};
+//! # use tfplugin::{Provider, Schema, Value, Diagnostics, Warnings};
 //! struct Null;
 //!
 //! #[async_trait::async_trait]
@@ -15,7 +15,7 @@
 //!     fn schema(&self) -> Schema {
 //!         Schema::new("Does nothing.")
 //!     }
-//!     async fn configure(&self, _config: &Value) -> Result<(), Diagnostics> {
+//!     async fn configure(&self, _config: &Value, _warnings: &Warnings) -> Result<(), Diagnostics> {
 //!         Ok(())
 //!     }
 //! }
@@ -30,6 +30,8 @@
 
 #[cfg(test)]
 mod arbitrary;
+mod contract;
+mod defaults;
 mod diagnostics;
 mod dynamic;
 mod handshake;
@@ -38,20 +40,22 @@ mod logging;
 mod msgpack;
 mod panics;
 mod path;
+mod private;
 pub mod proto;
 mod provider;
 mod schema;
 mod server;
-#[cfg(test)]
-mod server_tests;
+mod settle;
 mod tls;
 mod types;
 mod value;
+mod walk;
 mod write_only;
 
-pub use diagnostics::{Diagnostic, Diagnostics, Severity};
+pub use diagnostics::{Diagnostic, Diagnostics, Severity, Warnings};
 pub use handshake::serve;
 pub use path::{AttributePath, Step};
+pub use private::{Private, PrivateKey};
 pub use provider::{
     DataSource, EphemeralResource, Function, FunctionError, FunctionSignature, Opened, Operation,
     Outcome, Parameter, PlanRequest, Planned, Provider, Resource,

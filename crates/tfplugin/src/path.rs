@@ -1,5 +1,7 @@
 //! The place of a value within a resource.
 
+use std::fmt;
+
 use crate::proto::tfplugin6 as wire;
 
 /// One step of an [`AttributePath`].
@@ -49,6 +51,11 @@ impl AttributePath {
         self
     }
 
+    /// Its steps, from the root.
+    pub fn steps(&self) -> &[Step] {
+        &self.0
+    }
+
     pub(crate) fn to_wire(&self) -> wire::AttributePath {
         use wire::attribute_path::{Step as WireStep, step::Selector};
         let steps = self.0.iter().map(|step| WireStep {
@@ -63,5 +70,26 @@ impl AttributePath {
         wire::AttributePath {
             steps: steps.collect(),
         }
+    }
+}
+
+/// As a configuration spells it: `clusters[0].name`, `labels["a"]`.
+impl fmt::Display for AttributePath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Attribute(name) if position == 0 => write!(f, "{name}")?,
+                Step::Attribute(name) => write!(f, ".{name}")?,
+                Step::Key(key) => write!(f, "[{key:?}]")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl FromIterator<Step> for AttributePath {
+    fn from_iter<T: IntoIterator<Item = Step>>(steps: T) -> Self {
+        Self(steps.into_iter().collect())
     }
 }

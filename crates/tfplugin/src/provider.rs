@@ -6,8 +6,9 @@ use std::time::SystemTime;
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
-use crate::diagnostics::Diagnostics;
+use crate::diagnostics::{Diagnostics, Warnings};
 use crate::path::AttributePath;
+use crate::private::Private;
 use crate::schema::Schema;
 use crate::types::Type;
 use crate::value::Value;
@@ -26,8 +27,12 @@ pub trait Provider: Send + Sync + 'static {
         Diagnostics::new()
     }
 
-    /// Takes a configuration; while planning, values may be unknown.
-    async fn configure(&self, config: &Value) -> Result<Self::Data, Diagnostics>;
+    /// Takes a configuration; while planning, values may be unknown. What is put into `warnings`, the user is told.
+    async fn configure(
+        &self,
+        config: &Value,
+        warnings: &Warnings,
+    ) -> Result<Self::Data, Diagnostics>;
 
     /// Its resources.
     fn resources(&self) -> Vec<Box<dyn Resource<Self::Data>>> {
@@ -56,6 +61,17 @@ pub struct Operation<D> {
     pub data: Arc<D>,
     /// Cancelled when the user stops Terraform.
     pub cancel: CancellationToken,
+    /// What the user is told beside the result, be it a success or a failure.
+    pub warnings: Warnings,
+    /// A managed resource's private state. Nothing that is kept of anything else outlasts the call.
+    pub private: Private,
+}
+
+impl<D> Operation<D> {
+    /// Warns of the resource as a whole.
+    pub fn warn(&self, summary: impl Into<String>, detail: impl Into<String>) {
+        self.warnings.push(AttributePath::root(), summary, detail);
+    }
 }
 
 /// What is known when a change is planned.
@@ -149,6 +165,11 @@ pub trait DataSource<D: Send + Sync + 'static>: Send + Sync {
     /// Its schema.
     fn schema(&self) -> Schema;
 
+    /// Refuses a configuration without asking the world; values may be unknown.
+    async fn validate(&self, _config: &Value) -> Diagnostics {
+        Diagnostics::new()
+    }
+
     /// Looks it up.
     async fn read(&self, operation: &Operation<D>, config: Value) -> Result<Value, Diagnostics>;
 }
@@ -171,6 +192,11 @@ pub trait EphemeralResource<D: Send + Sync + 'static>: Send + Sync {
 
     /// Its schema.
     fn schema(&self) -> Schema;
+
+    /// Refuses a configuration without asking the world; values may be unknown.
+    async fn validate(&self, _config: &Value) -> Diagnostics {
+        Diagnostics::new()
+    }
 
     /// Opens it.
     async fn open(&self, operation: &Operation<D>, config: Value) -> Result<Opened, Diagnostics>;

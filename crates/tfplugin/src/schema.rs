@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::path::AttributePath;
+use crate::defaults;
+use crate::diagnostics::Diagnostics;
+use crate::path::{AttributePath, Step};
 use crate::proto::tfplugin6 as wire;
 use crate::types::Type;
 use crate::value::Value;
@@ -54,6 +56,7 @@ pub struct Attribute {
     computed: bool,
     sensitive: bool,
     write_only: bool,
+    default: Option<Value>,
 }
 
 impl Attribute {
@@ -67,6 +70,7 @@ impl Attribute {
             computed: false,
             sensitive: false,
             write_only: false,
+            default: None,
         }
     }
 
@@ -100,6 +104,16 @@ impl Attribute {
             optional: true,
             computed: true,
             ..Self::new(kind, description)
+        }
+    }
+
+    /// May be set, and is `default` where it is not: in every plan, so that taking a value out of the configuration
+    /// brings the default back. The description ends with it.
+    pub fn defaulted(kind: Type, default: Value, description: &str) -> Self {
+        let told = defaults::told(&default);
+        Self {
+            default: Some(default),
+            ..Self::optional_computed(kind, &format!("{description} Default: {told}."))
         }
     }
 
@@ -173,6 +187,11 @@ impl Attribute {
     /// Whether it is never stored.
     pub fn is_write_only(&self) -> bool {
         self.write_only
+    }
+
+    /// What it is where the user sets nothing.
+    pub fn default(&self) -> Option<&Value> {
+        self.default.as_ref()
     }
 
     /// How it repeats, where it has attributes of its own.
@@ -293,6 +312,26 @@ impl Block {
     /// What it is for.
     pub fn description(&self) -> &str {
         &self.description
+    }
+
+    /// The place that is nearest to `path` and that Terraform finds in a configuration: through blocks to an attribute,
+    /// and at most one element of it. It shows the whole resource for what is deeper.
+    fn nearest(&self, path: &AttributePath) -> AttributePath {
+        let steps = path.steps();
+        let Some(Step::Attribute(name)) = steps.first() else {
+            return path.clone();
+        };
+        if self.attributes.iter().any(|(one, _)| one == name) {
+            let element = matches!(steps.get(1), Some(Step::Index(_) | Step::Key(_)));
+            return steps[..=usize::from(element)].iter().cloned().collect();
+        }
+        let Some((_, nested)) = self.blocks.iter().find(|(one, _)| one == name) else {
+            return path.clone();
+        };
+        let element = matches!(steps.get(1), Some(Step::Index(_) | Step::Key(_)));
+        let (before, within) = steps.split_at(1 + usize::from(element));
+        let within = nested.block.nearest(&within.iter().cloned().collect());
+        before.iter().chain(within.steps()).cloned().collect()
     }
 
     fn kind(&self) -> Type {
@@ -425,6 +464,11 @@ impl Schema {
         }
     }
 
+    /// Messages as they go over the wire, each at a place that Terraform finds.
+    pub(crate) fn place(&self, diagnostics: Diagnostics) -> Vec<wire::Diagnostic> {
+        diagnostics.into_wire(|path| self.block.nearest(path))
+    }
+
     /// Write-only attributes that are set, by path.
     pub(crate) fn write_only_set(&self, config: &Value) -> Vec<AttributePath> {
         let mut found = Vec::new();
@@ -465,6 +509,38 @@ impl Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_is_at_the_place_that_terraform_finds() {
+        let inner = Block::new("").attribute("filters", Attribute::optional(Type::Bool, ""));
+        let port = Block::new("").list("rule", 0, inner);
+        let bucket = Attribute::optional(Type::Bool, "").nested(
+            Nesting::Single,
+            [("name", Attribute::required(Type::String, ""))],
+        );
+        let schema = Schema::new("")
+            .attribute("bucket", bucket)
+            .attribute("members", Attribute::optional(Type::Bool, ""))
+            .list("port", 0, port);
+        let of = AttributePath::of;
+        let deep = of("port").index(1).attribute("rule").index(0);
+        for (path, expected) in [
+            (AttributePath::root(), AttributePath::root()),
+            (of("bucket").attribute("name"), of("bucket")),
+            (
+                of("members").index(2).attribute("name"),
+                of("members").index(2),
+            ),
+            (
+                deep.clone().attribute("filters").index(0),
+                deep.clone().attribute("filters").index(0),
+            ),
+            (deep.clone(), deep),
+            (of("nothing").index(0), of("nothing").index(0)),
+        ] {
+            assert_eq!(schema.block.nearest(&path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn the_type_of_a_schema_follows_how_its_parts_repeat() {

@@ -1,77 +1,30 @@
 //! Write-only values, wherever in a schema they are: within nested attributes and blocks too.
 
 use crate::path::AttributePath;
-use crate::schema::{Attribute, Block, Nesting};
+use crate::schema::Block;
 use crate::value::Value;
+use crate::walk::{Within, walk};
 
 /// Called with each write-only value and its path.
 type Seen<'a> = dyn FnMut(&AttributePath, &mut Value) + 'a;
 
 /// Visits the write-only values of a block.
 pub(crate) fn visit(block: &Block, value: &mut Value, at: &AttributePath, seen: &mut Seen<'_>) {
-    attributes(block.attributes(), value, at, seen);
-    for (name, one) in block.blocks() {
-        let at = at.clone().attribute(name);
-        if let Value::Map(entries) = value
-            && let Some(inner) = entries.get_mut(name)
-        {
-            each(one.nesting, inner, &at, &mut |object, at| {
-                visit(&one.block, object, at, seen);
-            });
+    walk(block, value, at, &mut |at, attribute, value| {
+        if attribute.is_write_only() {
+            seen(at, value);
+            Within::Skip
+        } else {
+            Within::Visit
         }
-    }
-}
-
-fn attributes(
-    of: &[(String, Attribute)],
-    value: &mut Value,
-    at: &AttributePath,
-    seen: &mut Seen<'_>,
-) {
-    let Value::Map(entries) = value else { return };
-    for (name, one) in of {
-        let at = at.clone().attribute(name);
-        let Some(inner) = entries.get_mut(name) else {
-            continue;
-        };
-        if one.is_write_only() {
-            seen(&at, inner);
-        } else if let Some(nesting) = one.nesting() {
-            each(nesting, inner, &at, &mut |object, at| {
-                attributes(one.attributes(), object, at, seen);
-            });
-        }
-    }
-}
-
-/// Every object of something that repeats. Elements of a set have no place of their own: the set is named.
-fn each(
-    nesting: Nesting,
-    value: &mut Value,
-    at: &AttributePath,
-    act: &mut dyn FnMut(&mut Value, &AttributePath),
-) {
-    match (nesting, value) {
-        (Nesting::Single, value) => act(value, at),
-        (Nesting::List, Value::List(all)) => {
-            for (position, one) in all.iter_mut().enumerate() {
-                act(one, &at.clone().index(position));
-            }
-        }
-        (Nesting::Set, Value::List(all)) => all.iter_mut().for_each(|one| act(one, at)),
-        (Nesting::Map, Value::Map(all)) => {
-            for (key, one) in all {
-                act(one, &at.clone().key(key));
-            }
-        }
-        _ => {}
-    }
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::arbitrary::schema;
+    use crate::schema::Attribute;
     use crate::types::Type;
     use crate::{json, msgpack};
     use proptest::prelude::*;

@@ -5,7 +5,7 @@ use atlas_engine::{Error, k3d};
 use tfplugin::{Attribute, DataSource, Diagnostics, Operation, Schema, Type, Value};
 
 use crate::configured::Configured;
-use crate::resources::{computed, nodes_attribute};
+use crate::resources::{computed, nodes_attribute, store_credentials};
 use crate::translate::diagnostics;
 
 /// The data source.
@@ -24,6 +24,7 @@ impl DataSource<Configured> for Cluster {
                 "name",
                 Attribute::required(Type::String, "The cluster's name."),
             )
+            .attribute("store_credentials", store_credentials())
             .attribute(
                 "servers",
                 Attribute::computed(Type::Number, "Number of servers."),
@@ -61,7 +62,7 @@ impl DataSource<Configured> for Cluster {
                 return Err(Error::NotFound {
                     kind: "cluster",
                     name: name.to_owned(),
-                    remedy: "`k3d cluster list` lists them.".to_owned(),
+                    remedy: "`k3d cluster list` lists them.".into(),
                 });
             };
             let mut state = config.clone();

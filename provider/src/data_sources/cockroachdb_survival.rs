@@ -82,7 +82,7 @@ impl DataSource<Configured> for Survival {
             Err(Error::NotFound {
                 kind: "cluster of CockroachDB that serves, called",
                 name: name.to_owned(),
-                remedy: format!("It gives no answer: {reason}."),
+                remedy: format!("It gives no answer: {reason}.").into(),
             })
         };
         let observed = work

@@ -1,12 +1,11 @@
 //! Ephemeral resource `atlas_cockroachdb_credentials`: a client certificate for one run, never stored.
 
-use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use atlas_engine::cockroachdb::certificates::Authority;
 use atlas_engine::cockroachdb::cluster;
-use atlas_engine::{Error, FieldPath, Result};
+use atlas_engine::{Error, FieldPath, Result, local_path};
 use tfplugin::{Attribute, Diagnostics, EphemeralResource, Opened, Operation, Schema, Type, Value};
 
 use crate::configured::Configured;
@@ -58,7 +57,9 @@ impl EphemeralResource<Configured> for Credentials {
                     )
                 })?,
             };
-            let (user, folder) = (text("user"), Path::new(text("certificates")));
+            let user = text("user");
+            let folder = local_path::expand(text("certificates"), &FieldPath::of("certificates"))
+                .map_err(|problem| Error::Invalid(vec![problem]))?;
             let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
             if user.is_empty() || user == "node" || !user.chars().all(good) {
                 return Err(Error::invalid(
@@ -67,10 +68,10 @@ impl EphemeralResource<Configured> for Credentials {
                     "Use small letters, digits and underscores; \"node\" is the nodes' own.",
                 ));
             }
-            let authority = Authority::open(folder)?.ok_or_else(|| Error::NotFound {
+            let authority = Authority::open(&folder)?.ok_or_else(|| Error::NotFound {
                 kind: "authority in the folder",
                 name: folder.display().to_string(),
-                remedy: "Name the same folder as in the cluster's regions.".to_owned(),
+                remedy: "Name the same folder as in the cluster's regions.".into(),
             })?;
             let pair = authority.client(user, life)?;
             let cx = operation.data.context(operation).await?;

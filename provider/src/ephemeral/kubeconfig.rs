@@ -46,7 +46,7 @@ impl EphemeralResource<Configured> for Kubeconfig {
             let missing = || Error::NotFound {
                 kind: "cluster",
                 name: name.to_owned(),
-                remedy: "`k3d cluster list` lists them.".to_owned(),
+                remedy: "`k3d cluster list` lists them.".into(),
             };
             let observed = k3d::observe(&cx, name).await?.ok_or_else(missing)?;
             k3d::credentials(&cx, &observed).await?.ok_or_else(missing)

@@ -1,7 +1,7 @@
 //! `atlas_network_bridge`: connects clusters.
 
 use async_trait::async_trait;
-use atlas_engine::bridge::{self, Member, Observed, Spec, spec_of};
+use atlas_engine::bridge::{self, DEFAULT_DOMAIN, Member, Observed, Spec, spec_of};
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
@@ -12,6 +12,7 @@ use crate::configured::Configured;
 use crate::outcome::Subject;
 use crate::timeouts;
 use crate::translate::{Reader, diagnostics, push_problems};
+use crate::words::Hcl;
 
 /// The resource.
 pub(crate) struct Bridge;
@@ -21,7 +22,8 @@ const SUBJECT: Subject = Subject { noun: "bridge" };
 fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
     let subnet = reader.network(value.get("subnet"), &FieldPath::of("subnet"));
     let clusters = value.get("clusters");
-    if clusters.is_unknown() {
+    let domain = value.get("domain");
+    if clusters.is_unknown() || domain.is_unknown() {
         return None;
     }
     let mut members = Vec::new();
@@ -39,14 +41,12 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
         subnet: subnet?,
         members,
         dns: value.get("dns").as_bool().unwrap_or(true),
+        domain: domain.as_str().unwrap_or(DEFAULT_DOMAIN).to_owned(),
     })
 }
 
 fn names(spec: &Spec) -> Vec<String> {
-    spec.members
-        .iter()
-        .map(|member| member.cluster.clone())
-        .collect()
+    spec.clusters().map(str::to_owned).collect()
 }
 
 fn specify(value: &Value) -> Result<Spec> {
@@ -121,8 +121,14 @@ impl Resource<Configured> for Bridge {
     fn schema(&self) -> Schema {
         Schema::new(
             "Connects two or more clusters: pods reach the other clusters' pods and Services by address, \
-             and Services by name, as `<service>.<namespace>.svc.<cluster>`. Routes return by themselves \
-             when a node restarts, and nodes that join get them too.",
+             and Services by name, as `<service>.<namespace>.svc.<cluster>.atlas.internal`; pods behind a headless \
+             Service have their names likewise. Routes return by themselves when a node restarts, and nodes that join \
+             get them too.\n\n\
+             Pods also reach containers: `<container>.docker.atlas.internal` is a container on the bridge's network \
+             (`docker network connect atlas-bridge-NAME CONTAINER`) or on the network of the asking pod's own cluster. \
+             Docker's DNS answers that, which nodes hand on to pods as k3d's fix of DNS does; a cluster that was made \
+             without that fix (`K3D_FIX_DNS=0`) does not know these names.\n\n\
+             A create takes over no bridge that is there already: import it.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name. Changing it makes another bridge."))
         .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address. Changing it makes another bridge."))
@@ -131,7 +137,8 @@ impl Resource<Configured> for Bridge {
             ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found before it exists.")),
             ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found before it exists.")),
         ]))
-        .attribute("dns", Attribute::optional_computed(Type::Bool, "Whether members resolve each other's names. Default: true."))
+        .attribute("dns", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether members resolve each other's names."))
+        .attribute("domain", Attribute::defaulted(Type::String, Value::string(DEFAULT_DOMAIN), "Below which domain those names lie, changed in place: two labels or more. Names of clusters and `docker` are put before it, and take all names below them from whoever answered before, so take a domain of your own, or one below `.internal`."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
         .attribute("members", Attribute::computed(Type::String, "Every node on the bridge.").nested(Nesting::List, [
             ("cluster", Attribute::computed(Type::String, "Its cluster.")),
@@ -159,9 +166,6 @@ impl Resource<Configured> for Bridge {
     async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
         let mut state = request.proposed;
         let creating = request.prior.is_null();
-        if request.config.get("dns").is_null() {
-            state.set("dns", Value::Bool(true));
-        }
         state.set("id", request.config.get("name").clone());
         state.set("drift", Value::List(Vec::new()));
         let mut requires_replace = Vec::new();
@@ -217,9 +221,10 @@ impl Resource<Configured> for Bridge {
             Err(error) => return SUBJECT.refused(&error),
         };
         let presence = admitted.presence();
-        let done = admitted.carry_out(&cx).await;
+        let begun = bridge::begun(planned.get("name").as_str().unwrap_or_default());
+        let done = admitted.make(&cx).await;
         let done = done.map(|observed| complete(planned.clone(), &observed));
-        SUBJECT.created(planned, presence, done)
+        SUBJECT.ended(&cx, &begun, planned, presence, done).await
     }
 
     async fn read(
@@ -254,7 +259,7 @@ impl Resource<Configured> for Bridge {
                 }
                 match bridge::plan(declared, &observed) {
                     Ok(plan) => summaries.extend(plan.steps.iter().map(bridge::Step::summary)),
-                    Err(error) => summaries.push(error.to_string()),
+                    Err(error) => summaries.push(error.told(&Hcl::Kept)),
                 }
             }
             state.set("members", members(&observed));
@@ -306,14 +311,14 @@ impl Resource<Configured> for Bridge {
             let found = spec_of(id, &observed).ok_or_else(|| Error::NotFound {
                 kind: "bridge",
                 name: id.to_owned(),
-                remedy: "`docker network ls --filter label=k3d.x.atlas.bridge` lists them."
-                    .to_owned(),
+                remedy: "`docker network ls --filter label=k3d.x.atlas.bridge` lists them.".into(),
             })?;
             let mut state = self.schema().empty();
             state.set("name", Value::string(id));
             state.set("id", Value::string(id));
             state.set("subnet", Value::string(found.subnet.to_string()));
             state.set("dns", Value::Bool(found.dns));
+            state.set("domain", Value::string(found.domain));
             let clusters = found.members.iter().map(|member| {
                 Value::object([
                     ("name", Value::string(&member.cluster)),

@@ -1,76 +1,24 @@
 //! `atlas_k3d_cluster`: plans and applies through the engine.
 
-use std::path::PathBuf;
-
 use async_trait::async_trait;
-use atlas_engine::k3d::{self, Credentials, Observed, Spec};
-use atlas_engine::{Context, Error, Result, kubeconfig};
-use tfplugin::{
-    AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema, Value,
-};
+use atlas_engine::k3d::{self, Observed};
+use atlas_engine::{Context, Error, Result};
+use tfplugin::{Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema, Value};
 
-use super::cluster_schema::{self, COMPUTED};
+use super::cluster_plan::{blind_update, fill_defaults, planned_update, specify, with_secrets};
 use super::cluster_spec::{computed, decided, spec};
+use super::{cluster_kubeconfig, cluster_schema};
 use crate::configured::Configured;
 use crate::import::ImportId;
 use crate::outcome::Subject;
+use crate::seen::Seen;
 use crate::timeouts;
-use crate::translate::{Reader, block, diagnostics, push_problems};
+use crate::translate::{Reader, diagnostics, push_passing, push_problems};
 
 /// The resource.
 pub(crate) struct Cluster;
 
 const SUBJECT: Subject = Subject { noun: "cluster" };
-
-/// Blocks that a user writes and the world is compared with.
-const BLOCKS: [&str; 8] = [
-    "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
-];
-
-/// The specification of a value, or everything that is wrong with it.
-fn specify(value: &Value, configured: &Configured) -> Result<Spec> {
-    let mut reader = Reader::default();
-    match spec(value, configured, &mut reader) {
-        Some(spec) if reader.problems.is_empty() => Ok(spec),
-        Some(_) => Err(Error::Invalid(reader.problems)),
-        None => Err(Error::Unexpected {
-            what: "the cluster's configuration".to_owned(),
-            reason: "its name is not known".to_owned(),
-        }),
-    }
-}
-
-/// The kubeconfig file that is to be kept, and whether to switch to the cluster in it.
-fn kubeconfig_file(value: &Value) -> Result<Option<(PathBuf, bool)>> {
-    let options = block(value, "kubeconfig");
-    let switch = options
-        .get("switch_current_context")
-        .as_bool()
-        .unwrap_or(false);
-    if let Some(path) = options.get("path").as_str() {
-        return Ok(Some((path.into(), switch)));
-    }
-    if options.get("update_default_kubeconfig").as_bool() == Some(true) {
-        return Ok(Some((kubeconfig::default_path()?, switch)));
-    }
-    Ok(None)
-}
-
-/// What of the file differs from what is declared.
-fn kubeconfig_drift(value: &Value, credentials: Option<&Credentials>) -> Result<Option<String>> {
-    match (kubeconfig_file(value)?, credentials) {
-        // A context that the user switched away from is the user's decision, not drift.
-        (Some((path, _)), Some(found))
-            if !kubeconfig::is_merged(&path, &found.kubeconfig, false)? =>
-        {
-            Ok(Some(format!(
-                "{} does not have the cluster's entries",
-                path.display()
-            )))
-        }
-        _ => Ok(None),
-    }
-}
 
 fn drift(summaries: Vec<String>) -> Value {
     Value::List(summaries.into_iter().map(Value::string).collect())
@@ -90,32 +38,10 @@ async fn complete(cx: &Context, mut state: Value, observed: &Observed) -> Result
         }
     }
     state.set("drift", Value::List(Vec::new()));
-    if let (Some((path, switch)), Some(found)) = (kubeconfig_file(&state)?, &found) {
-        kubeconfig::merge_into(&path, &found.kubeconfig, switch)?;
+    if let Some(found) = &found {
+        cluster_kubeconfig::keep(cx, &state, found).await;
     }
     Ok(state)
-}
-
-/// Values that have a default, where the user gives none.
-fn fill_defaults(state: &mut Value, config: &Value, configured: &Configured) {
-    let defaults = [
-        ("servers", Value::int(1)),
-        ("agents", Value::int(0)),
-        ("image", Value::string(&configured.node_image)),
-        ("cluster_cidr", Value::string(k3d::DEFAULT_CLUSTER_CIDR)),
-        ("service_cidr", Value::string(k3d::DEFAULT_SERVICE_CIDR)),
-    ];
-    for (name, value) in defaults {
-        if config.get(name).is_null() {
-            state.set(name, value);
-        }
-    }
-    state.set("id", config.get("name").clone());
-    if config.get("network").is_null()
-        && let Some(name) = config.get("name").as_str()
-    {
-        state.set("network", Value::string(k3d::network_name(name)));
-    }
 }
 
 impl Cluster {
@@ -136,15 +62,12 @@ impl Cluster {
                 let spec = specify(&with_secrets(&state, &request.config), configured)?;
                 let cx = configured.context(operation).await?;
                 let existing = k3d::observe(&cx, &spec.name).await?;
-                k3d::preflight(
-                    &cx,
-                    &spec,
-                    existing.as_ref().filter(|one| !one.nodes.is_empty()),
-                )
-                .await
+                let existing = existing.as_ref().filter(|one| !one.nodes.is_empty());
+                k3d::foresee(&cx, &spec, existing).await
             };
-            if let Err(error) = work.await {
-                found = diagnostics("The cluster cannot be planned", &error);
+            match work.await {
+                Ok(in_the_way) => push_passing(&mut found, &in_the_way),
+                Err(error) => found = diagnostics("The cluster cannot be planned", &error),
             }
         }
         Planned {
@@ -160,108 +83,31 @@ impl Cluster {
         request: PlanRequest,
     ) -> Result<Planned> {
         let configured = &operation.data;
-        let mut state = request.proposed;
         if !configured.is_decided() {
-            return Ok(blind_update(state, &request.prior));
+            return Ok(blind_update(request));
         }
-        let name = request
-            .prior
-            .get("name")
-            .as_str()
-            .unwrap_or_default()
-            .to_owned();
-        let cx = timeouts::limit(configured.context(operation).await?, &state, "read");
-        let observed = k3d::observe(&cx, &name).await?;
-        if let Some(observed) = &observed
-            && request.config.is_known()
-        {
-            // A block that says what is there keeps what was filled in for it; one that says
-            // something else stands as it is written.
-            let mut asked = state.clone();
-            for block in BLOCKS {
-                asked.set(block, request.config.get(block).clone());
-            }
-            let asked = specify(&with_secrets(&asked, &request.config), configured)?;
-            for block in observed.changed_blocks(&asked) {
-                state.set(block, request.config.get(block).clone());
-            }
+        let prior = request.prior.clone();
+        let name = prior.get("name").as_str().unwrap_or_default();
+        let cx = configured.context(operation).await?;
+        let cx = timeouts::limit(cx, &request.proposed, "read");
+        let observed = k3d::observe(&cx, name).await?;
+        let observed = observed.as_ref();
+        if let Err(changed) = Seen::of_cluster(observed).unchanged(operation, SUBJECT.noun) {
+            return Ok(Planned {
+                state: request.proposed,
+                requires_replace: Vec::new(),
+                diagnostics: changed,
+            });
         }
-        let spec = specify(&with_secrets(&state, &request.config), configured)?;
-        let mut requires_replace: Vec<AttributePath> = Vec::new();
-        let mut push = |name: &str| {
-            let path = AttributePath::of(name);
-            if !requires_replace.contains(&path) {
-                requires_replace.push(path);
-            }
-        };
-        for name in ["name", "token_wo_version"] {
-            if state.get(name) != request.prior.get(name) {
-                push(name);
-            }
+        let (mut planned, spec) = planned_update(request, configured, observed)?;
+        let told = &mut planned.diagnostics;
+        if let Some(spec) = spec.filter(|_| planned.requires_replace.is_empty()) {
+            push_passing(told, &k3d::foresee(&cx, &spec, observed).await?);
         }
-        let plan = k3d::plan(&spec, observed.as_ref())?;
-        for replace in &plan.replace {
-            if request.config.get(replace.field).is_known() {
-                push(replace.field);
-            }
-        }
-        if requires_replace.is_empty() {
-            k3d::preflight(&cx, &spec, observed.as_ref()).await?;
-        }
-        let rebuilt = plan.steps.iter().any(|step| {
-            matches!(
-                step,
-                k3d::Step::CreateNode {
-                    role: k3d::Role::Server,
-                    ..
-                }
-            )
-        });
-        if rebuilt || !requires_replace.is_empty() {
-            for name in COMPUTED {
-                state.set(name, Value::Unknown);
-            }
-        } else if !plan.steps.is_empty() {
-            state.set("nodes", Value::Unknown);
-        }
-        if !requires_replace.is_empty() && request.config.get("subnet").is_null() {
-            state.set("subnet", Value::Unknown);
-        }
-        state.set("drift", Value::List(Vec::new()));
-        Ok(Planned {
-            state,
-            requires_replace,
-            diagnostics: Diagnostics::new(),
-        })
+        let state = &planned.state;
+        told.extend(cluster_kubeconfig::planned_change(&cx, observed, &prior, state).await);
+        Ok(planned)
     }
-}
-
-/// A change that is planned without a look at the world: what follows from it is not known.
-fn blind_update(mut state: Value, prior: &Value) -> Planned {
-    let mut requires_replace = Vec::new();
-    for name in ["name", "token_wo_version"] {
-        if state.get(name) != prior.get(name) {
-            requires_replace.push(AttributePath::of(name));
-        }
-    }
-    state.set("drift", Value::List(Vec::new()));
-    if state != *prior {
-        for name in COMPUTED {
-            state.set(name, Value::Unknown);
-        }
-    }
-    Planned {
-        state,
-        requires_replace,
-        diagnostics: Diagnostics::new(),
-    }
-}
-
-/// A plan or state with the write-only values, which are in the configuration alone.
-fn with_secrets(state: &Value, config: &Value) -> Value {
-    let mut all = state.clone();
-    all.set("token_wo", config.get("token_wo").clone());
-    all
 }
 
 #[async_trait]
@@ -279,10 +125,13 @@ impl Resource<Configured> for Cluster {
         let configured = Configured::unconnected();
         let mut reader = Reader::default();
         if let Some(spec) = spec(config, &configured, &mut reader) {
-            // Counts decide which filters are right: without them only their form is checked.
-            if config.get("agents").is_known() && config.get("servers").is_known() {
-                problems.extend(k3d::problems(&spec));
-            }
+            // Which nodes there are decides which filters are right.
+            let counted = config.get("agents").is_known() && config.get("servers").is_known();
+            problems.extend(
+                k3d::problems(&spec).into_iter().filter(|problem| {
+                    counted || !problem.path.to_string().contains("node_filters")
+                }),
+            );
         }
         if !config.get("token").is_null() && !config.get("token_wo").is_null() {
             reader.refuse(
@@ -292,23 +141,30 @@ impl Resource<Configured> for Cluster {
             );
         }
         problems.extend(reader.problems);
+        problems.extend(cluster_kubeconfig::problems(config));
         let mut found = Diagnostics::new();
         push_problems(&mut found, &problems);
         found
     }
 
     async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
-        if request.prior.is_null() {
-            return self.plan_create(operation, request).await;
-        }
-        let fallback = request.proposed.clone();
-        self.plan_update(operation, request)
-            .await
-            .unwrap_or_else(|error| Planned {
+        let prior = request.prior.clone();
+        let mut planned = if prior.is_null() {
+            let mut planned = self.plan_create(operation, request).await;
+            let file = cluster_kubeconfig::planned_new(&planned.state);
+            planned.diagnostics.extend(file);
+            planned
+        } else {
+            let fallback = request.proposed.clone();
+            let changed = self.plan_update(operation, request).await;
+            changed.unwrap_or_else(|error| Planned {
                 state: fallback,
                 requires_replace: Vec::new(),
                 diagnostics: diagnostics("The cluster cannot be planned", &error),
             })
+        };
+        cluster_kubeconfig::plan_credentials(&mut planned.state, &prior);
+        planned
     }
 
     async fn create(
@@ -323,12 +179,16 @@ impl Resource<Configured> for Cluster {
             let admitted = k3d::admit(&cx, &spec).await?;
             Ok((cx, k3d::begun(&spec.name), admitted))
         };
-        let (cx, begun, admitted) = match look.await {
+        let (cx, begun, mut admitted) = match look.await {
             Ok(admitted) => admitted,
             Err(error) => return SUBJECT.refused(&error),
         };
         let presence = admitted.presence();
-        let work = async { complete(&cx, planned.clone(), &admitted.make(&cx).await?).await };
+        let work = async {
+            let observed = admitted.make(&cx).await?;
+            Seen::of_cluster(Some(&observed)).remember(operation);
+            complete(&cx, planned.clone(), &observed).await
+        };
         let done = work.await;
         SUBJECT.ended(&cx, &begun, planned, presence, done).await
     }
@@ -349,6 +209,7 @@ impl Resource<Configured> for Cluster {
             let Some(observed) = k3d::observe(&cx, name).await? else {
                 return Ok(Value::Null);
             };
+            Seen::of_cluster(Some(&observed)).remember(operation);
             let mut state = before.clone();
             decided(&mut state, &observed, &operation.data);
             // What differs is told of what was declared, not of what was just read.
@@ -357,11 +218,17 @@ impl Resource<Configured> for Cluster {
             } else {
                 &before
             };
-            let spec = specify(declared, &operation.data)?;
-            let plan = k3d::plan(&spec, Some(&observed))?;
-            let mut summaries: Vec<String> = plan.steps.iter().map(k3d::Step::summary).collect();
+            let plan = specify(declared, &operation.data)
+                .and_then(|spec| k3d::plan(&spec, Some(&observed)));
+            let steps = match plan {
+                Ok(plan) => plan.steps,
+                // A plan will tell; what is there can be read, and destroyed, all the same.
+                Err(Error::Invalid(_)) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            let mut summaries: Vec<String> = steps.iter().map(k3d::Step::summary).collect();
             let found = k3d::credentials(&cx, &observed).await?;
-            summaries.extend(kubeconfig_drift(&state, found.as_ref())?);
+            summaries.extend(cluster_kubeconfig::drift(&state, found.as_ref()));
             computed(&mut state, &observed, found.as_ref());
             state.set("drift", drift(summaries));
             Ok(state)
@@ -380,12 +247,8 @@ impl Resource<Configured> for Cluster {
             let spec = specify(&with_secrets(&planned, config), &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
             let observed = k3d::update(&cx, &spec).await?;
-            // A file that is no longer wanted loses the entries.
-            if let Some((path, _)) = kubeconfig_file(&prior)?
-                && kubeconfig_file(&planned)?.is_none_or(|(now, _)| now != path)
-            {
-                kubeconfig::remove_from(&path, &spec.name)?;
-            }
+            cluster_kubeconfig::leave(&cx, &prior, Some(&planned)).await;
+            Seen::of_cluster(Some(&observed)).remember(operation);
             complete(&cx, planned.clone(), &observed).await
         };
         SUBJECT.changed(prior.clone(), &planned, work.await)
@@ -400,10 +263,8 @@ impl Resource<Configured> for Cluster {
             let name = prior.get("name").as_str().unwrap_or_default();
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             k3d::delete(&cx, name).await?;
-            match kubeconfig_file(&prior)? {
-                Some((path, _)) => kubeconfig::remove_from(&path, name),
-                None => Ok(()),
-            }
+            cluster_kubeconfig::leave(&cx, &prior, None).await;
+            Ok(())
         };
         work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
@@ -422,7 +283,7 @@ impl Resource<Configured> for Cluster {
             let observed = observed.ok_or_else(|| Error::NotFound {
                 kind: "cluster",
                 name: name.to_owned(),
-                remedy: "`k3d cluster list` lists them.".to_owned(),
+                remedy: "`k3d cluster list` lists them.".into(),
             })?;
             let mut state = self.schema().empty();
             state.set("name", Value::string(name));

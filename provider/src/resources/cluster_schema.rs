@@ -50,13 +50,10 @@ fn filters() -> Attribute {
     )
 }
 
-fn pairs(description: &str) -> Block {
+fn pairs(description: &str, value: Attribute) -> Block {
     Block::new(description)
         .attribute("key", Attribute::required(Type::String, "Its name."))
-        .attribute(
-            "value",
-            Attribute::optional_computed(Type::String, "Its value; empty where it is left out."),
-        )
+        .attribute("value", value)
         .attribute("node_filters", filters())
 }
 
@@ -64,29 +61,31 @@ pub(super) fn schema() -> Schema {
     let text = |description: &str| Attribute::optional(Type::String, description);
     let flag = |description: &str| Attribute::optional(Type::Bool, description);
     let text_computed = |description: &str| Attribute::optional_computed(Type::String, description);
+    let value = || text_computed("Its value; empty where it is left out.");
     Schema::new(
         "A k3d cluster: Kubernetes nodes in containers. The k3d CLI lists, stops, starts and deletes it \
          like its own, and a cluster that the k3d CLI made can be imported. Agents and ports change in \
          place; what concerns the server, which holds the cluster's data, makes another cluster.",
     )
     .attribute("name", Attribute::required(Type::String, "At most 32 lower-case letters, digits and dashes."))
-    .attribute("servers", Attribute::optional_computed(Type::Number, "Number of servers: 1."))
+    .attribute("servers", Attribute::optional_computed(Type::Number, "Number of servers: 1, which is the default."))
     .attribute("agents", Attribute::optional_computed(Type::Number, "Number of agents, changed in place. Default: 0."))
-    .attribute("image", text_computed("Image of servers and agents. Default: the provider's."))
-    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Default: one of its own, `k3d-NAME`."))
-    .attribute("subnet", text_computed("Subnet of the cluster's own network. Default: one that Docker finds free."))
-    .attribute("cluster_cidr", text_computed("Network of pods. Default: `10.42.0.0/16`."))
-    .attribute("service_cidr", text_computed("Network of Services. Default: `10.43.0.0/16`."))
+    .attribute("image", text_computed("Image of servers and agents. Where it is left out, the provider's when the cluster is made, and after that the one that is there."))
+    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Where it is left out, one of its own, `k3d-NAME`, when the cluster is made, and after that the one that is there."))
+    .attribute("subnet", text_computed("Subnet of the cluster's own network, with room for all nodes. Where it is left out, one that Docker finds free when the cluster is made, and after that the one that is there."))
+    .attribute("cluster_cidr", text_computed("Network of pods. Where it is left out, `10.42.0.0/16` when the cluster is made, and after that the one that is there."))
+    .attribute("service_cidr", text_computed("Network of Services. Where it is left out, `10.43.0.0/16` when the cluster is made, and after that the one that is there."))
     .attribute("token", text("Join token; one is made where this is left out. Stored in the state: `token_wo` is not.").sensitive())
     .attribute("token_wo", text("Join token that is never stored (Terraform 1.11 or newer).").sensitive().write_only())
     .attribute("token_wo_version", Attribute::optional(Type::Number, "Change it when `token_wo` changes: a write-only value cannot be compared."))
+    .attribute("store_credentials", super::store_credentials())
     .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
     .attribute("nodes", nodes_attribute())
     .attribute("api_endpoint", Attribute::computed(Type::String, "URL of the Kubernetes API."))
-    .attribute("kubeconfig_raw", Attribute::computed(Type::String, "A whole kubeconfig. The ephemeral resource `atlas_kubeconfig` gives the same without storing it.").sensitive())
+    .attribute("kubeconfig_raw", Attribute::computed(Type::String, "A whole kubeconfig; null without `store_credentials`. The ephemeral resource `atlas_kubeconfig` gives the same without storing it.").sensitive())
     .attribute("cluster_ca_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
-    .attribute("client_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
-    .attribute("client_key", Attribute::computed(Type::String, "PEM.").sensitive())
+    .attribute("client_certificate", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
+    .attribute("client_key", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
     .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a stopped node. Empty after every apply."))
     .list("kube_api", 1, Block::new("Where the Kubernetes API is published. What is left out is chosen when the cluster is made, and kept after that; an imported cluster keeps its own.")
         .attribute("host", text_computed("Host name in kubeconfigs. Default: `host_ip`."))
@@ -99,30 +98,27 @@ pub(super) fn schema() -> Schema {
         .attribute("protocol", text_computed("`tcp` (default) or `udp`."))
         .attribute("node_filters", filters()))
     .list("volume", 0, Block::new("A mount.")
-        .attribute("source", text("Folder of the host, or a named volume. Default: an anonymous volume."))
-        .attribute("destination", Attribute::required(Type::String, "Absolute path in the nodes."))
+        .attribute("source", text("Absolute path of a folder on the machine that runs Docker, or the name of a volume. Default: an anonymous volume."))
+        .attribute("destination", Attribute::required(Type::String, "Absolute path in the nodes; `:ro` and other options of a mount may follow it."))
         .attribute("node_filters", filters()))
-    .list("env", 0, pairs("An environment variable of nodes."))
-    .list("label", 0, pairs("A label on containers."))
+    .list("env", 0, pairs("An environment variable of nodes. Its value is never shown.", value().sensitive()))
+    .list("label", 0, pairs("A label on containers.", value()))
     .list("k3s", 1, Block::new("Options of k3s itself.")
-        .attribute("extra_server_args", Attribute::optional(Type::list(Type::String), "Arguments of all servers."))
-        .attribute("extra_agent_args", Attribute::optional(Type::list(Type::String), "Arguments of all agents."))
+        .attribute("extra_server_args", Attribute::optional(Type::list(Type::String), "Arguments of all servers: `--flag=value`, or a flag and its value one after the other. No shell reads them."))
+        .attribute("extra_agent_args", Attribute::optional(Type::list(Type::String), "Arguments of all agents, in the same form."))
         .list("extra_args", 0, Block::new("An argument of some nodes.")
             .attribute("arg", Attribute::required(Type::String, "For instance `--disable=traefik`."))
             .attribute("node_filters", filters()))
         .list("node_labels", 0, Block::new("A Kubernetes label on nodes.")
-            .attribute("label", Attribute::required(Type::String, "`key=value`."))
+            .attribute("label", Attribute::required(Type::String, "`key=value`, as Kubernetes lets a node label itself."))
             .attribute("node_filters", filters())))
     .list("k3d", 1, Block::new("Options of the k3d layer.")
         .attribute("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
         .attribute("disable_image_volume", flag("Make no volume for image tarballs. The k3d CLI cannot start such a cluster."))
         .attribute("disable_host_ip_injection", flag("Do not name the host `host.k3d.internal` in nodes.")))
-    .list("kubeconfig", 1, Block::new("A kubeconfig file to keep up to date, mode 0600.")
-        .attribute("path", text("The file. Default: none, unless `update_default_kubeconfig` is set."))
-        .attribute("update_default_kubeconfig", flag("Write to `KUBECONFIG` or `~/.kube/config`."))
-        .attribute("switch_current_context", flag("Make this cluster the current context.")))
+    .list("kubeconfig", 1, super::cluster_kubeconfig::schema())
     .list("runtime", 1, Block::new("Options of containers.")
-        .attribute("servers_memory", text("Memory limit of each server, for instance `2g`."))
-        .attribute("agents_memory", text("Memory limit of each agent, for instance `512m`.")))
+        .attribute("servers_memory", text("Memory limit of each server, for instance `1.5g`. Kubernetes takes it for the node's memory."))
+        .attribute("agents_memory", text("Memory limit of each agent, for instance `512m`. Kubernetes takes it for the node's memory.")))
     .single("timeouts", timeouts::block())
 }

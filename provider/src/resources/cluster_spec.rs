@@ -11,8 +11,8 @@ use crate::translate::{Reader, block, text_list, texts};
 
 const PORTS: &str = "Use 1 to 65535.";
 
-/// The specification that a configuration, plan or state describes. `None` where its name or a value
-/// that everything depends on is unknown.
+/// The specification that a configuration, plan or state describes, as far as that is known: what names nothing known, or
+/// names nodes that are not known, is left out. `None` where the cluster's name is unknown.
 pub(super) fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
     let name = value.get("name").as_str()?;
     let text = |name: &str| value.get(name).as_str().map(str::to_owned);
@@ -40,13 +40,13 @@ pub(super) fn spec(value: &Value, configured: &Configured, reader: &mut Reader) 
     spec.token = text("token").or_else(|| text("token_wo")).map(Token::new);
     spec.kube_api = kube_api(block(value, "kube_api"), reader);
     spec.ports = items(value, "port", |one, path| port(one, path, reader));
-    spec.volumes = items(value, "volume", |one, _| Volume {
-        source: one.get("source").as_str().map(str::to_owned),
-        destination: one
-            .get("destination")
-            .as_str()
-            .unwrap_or("/unknown")
-            .to_owned(),
+    spec.volumes = items(value, "volume", |one, _| {
+        let destination = one.get("destination").as_str()?.to_owned();
+        let source = one.get("source");
+        source.is_known().then(|| Volume {
+            source: source.as_str().map(str::to_owned),
+            destination,
+        })
     });
     spec.env = items(value, "env", |one, _| pair(one));
     spec.labels = items(value, "label", |one, _| pair(one));
@@ -65,47 +65,47 @@ pub(super) fn spec(value: &Value, configured: &Configured, reader: &mut Reader) 
 fn items<T>(
     value: &Value,
     name: &str,
-    mut read: impl FnMut(&Value, &FieldPath) -> T,
+    read: impl FnMut(&Value, &FieldPath) -> Option<T>,
+) -> Vec<Filtered<T>> {
+    items_at(value, &FieldPath::root(), name, read)
+}
+
+fn items_at<T>(
+    value: &Value,
+    at: &FieldPath,
+    name: &str,
+    mut read: impl FnMut(&Value, &FieldPath) -> Option<T>,
 ) -> Vec<Filtered<T>> {
     let all = value.get(name).elements().iter().enumerate();
-    all.map(|(position, one)| {
-        let path = FieldPath::of(name).index(position);
-        Filtered {
-            value: read(one, &path),
-            filters: texts(one.get("node_filters")),
+    let read = all.filter_map(|(position, one)| {
+        let path = at.clone().name(name).index(position);
+        let filters = one.get("node_filters");
+        filters.is_known().then_some(())?;
+        Some(Filtered {
+            value: read(one, &path)?,
+            filters: texts(filters),
             path,
-        }
+        })
+    });
+    read.collect()
+}
+
+fn pair(value: &Value) -> Option<Pair> {
+    Some(Pair {
+        key: value.get("key").as_str()?.to_owned(),
+        value: value.get("value").as_str().unwrap_or_default().to_owned(),
     })
-    .collect()
 }
 
-fn pair(value: &Value) -> Pair {
-    let text = |name: &str| value.get(name).as_str().unwrap_or_default().to_owned();
-    Pair {
-        key: text("key"),
-        value: text("value"),
-    }
-}
-
-fn port(value: &Value, path: &FieldPath, reader: &mut Reader) -> Port {
-    let unknown = value.get("container_port").is_unknown();
-    let container_port = reader
-        .number(
-            value.get("container_port"),
-            &path.clone().name("container_port"),
-            PORTS,
-        )
-        .unwrap_or(u16::from(unknown));
-    Port {
+fn port(value: &Value, path: &FieldPath, reader: &mut Reader) -> Option<Port> {
+    let mut number = |name: &str| reader.number(value.get(name), &path.clone().name(name), PORTS);
+    let (container_port, host_port) = (number("container_port"), number("host_port"));
+    Some(Port {
         host: reader.address(value.get("host"), &path.clone().name("host")),
-        host_port: reader.number(
-            value.get("host_port"),
-            &path.clone().name("host_port"),
-            PORTS,
-        ),
-        container_port,
+        host_port,
+        container_port: container_port?,
         protocol: value.get("protocol").as_str().unwrap_or("tcp").to_owned(),
-    }
+    })
 }
 
 fn kube_api(value: &Value, reader: &mut Reader) -> KubeApi {
@@ -135,27 +135,54 @@ fn k3s(value: &Value, spec: &mut Spec) {
         ("extra_server_args", "server:*"),
         ("extra_agent_args", "agent:*"),
     ] {
-        for (position, arg) in texts(value.get(name)).into_iter().enumerate() {
-            spec.args.push(Filtered {
-                value: arg,
-                filters: vec![filter.to_owned()],
-                path: path.clone().name(name).index(position),
-            });
-        }
+        let words = value.get(name).elements().iter();
+        let words = words.map(|word| (word, vec![filter.to_owned()]));
+        let path = path.clone().name(name);
+        known_words(
+            words,
+            |position| path.clone().index(position),
+            &mut spec.args,
+        );
     }
-    for (name, field, into) in [
-        ("extra_args", "arg", &mut spec.args),
-        ("node_labels", "label", &mut spec.node_labels),
-    ] {
-        for (position, one) in value.get(name).elements().iter().enumerate() {
-            if let Some(text) = one.get(field).as_str() {
-                into.push(Filtered {
-                    value: text.to_owned(),
-                    filters: texts(one.get("node_filters")),
-                    path: path.clone().name(name).index(position),
-                });
-            }
+    let path = path.name("extra_args");
+    let items = value.get("extra_args").elements().iter();
+    let words = items.map(|one| match one.get("node_filters") {
+        filters if filters.is_known() => (one.get("arg"), texts(filters)),
+        _ => (&Value::Unknown, Vec::new()),
+    });
+    known_words(
+        words,
+        |position| path.clone().index(position),
+        &mut spec.args,
+    );
+    spec.node_labels = items_at(
+        value,
+        &FieldPath::of("k3s").index(0),
+        "node_labels",
+        |one, _| one.get("label").as_str().map(str::to_owned),
+    );
+}
+
+/// Words with their filters, as far as they are known. What follows an unknown word may be its value.
+fn known_words<'a>(
+    words: impl Iterator<Item = (&'a Value, Vec<String>)>,
+    path: impl Fn(usize) -> FieldPath,
+    into: &mut Vec<Filtered<String>>,
+) {
+    let mut open = false;
+    for (position, (word, filters)) in words.enumerate() {
+        let Some(text) = word.as_str() else {
+            open = true;
+            continue;
+        };
+        if std::mem::take(&mut open) && !text.starts_with('-') {
+            continue;
         }
+        into.push(Filtered {
+            value: text.to_owned(),
+            filters,
+            path: path(position),
+        });
     }
 }
 
@@ -200,7 +227,7 @@ pub(super) fn decided(state: &mut Value, observed: &Observed, configured: &Confi
         None => BLOCKS.to_vec(),
     };
     for name in changed {
-        state.set(name, canonical(name, &found, observed));
+        state.set(name, canonical(name, &found));
     }
     let token = observed.server().and_then(|node| node.label(labels::TOKEN));
     if !state.get("token").is_null()
@@ -210,12 +237,12 @@ pub(super) fn decided(state: &mut Value, observed: &Observed, configured: &Confi
     }
 }
 
-/// Blocks that are read back.
-const BLOCKS: [&str; 8] = [
+/// Blocks that a user writes and the world is compared with.
+pub(super) const BLOCKS: [&str; 8] = [
     "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
 ];
 
-fn canonical(name: &str, found: &Spec, observed: &Observed) -> Value {
+fn canonical(name: &str, found: &Spec) -> Value {
     let list = |values: Vec<Value>| Value::List(values);
     let pairs = |items: &[Filtered<Pair>]| {
         list(
@@ -295,8 +322,7 @@ fn canonical(name: &str, found: &Spec, observed: &Observed) -> Value {
             )])
         }
         _ => {
-            let _ = observed;
-            let bytes = |size: Option<i64>| Value::optional(size.map(|bytes| format!("{bytes}b")));
+            let bytes = |bytes: Option<i64>| Value::optional(bytes.map(size::render));
             if found.servers_memory.is_none() && found.agents_memory.is_none() {
                 return list(Vec::new());
             }
@@ -383,4 +409,5 @@ pub(crate) fn computed(state: &mut Value, observed: &Observed, credentials: Opti
         Value::string(&credentials.client_certificate),
     );
     state.set("client_key", Value::string(&credentials.client_key));
+    super::cluster_kubeconfig::withhold(state);
 }

@@ -8,7 +8,7 @@ use atlas_engine::cockroachdb::cluster::{self, Observed, Spec};
 use atlas_engine::cockroachdb::quorum::Kind;
 use atlas_engine::cockroachdb::topology::{Topology, View};
 use atlas_engine::presence::Presence;
-use atlas_engine::{Error, FieldPath, Result};
+use atlas_engine::{Error, FieldPath, Result, error};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
     Schema, Type, Value,
@@ -18,7 +18,7 @@ use crate::configured::Configured;
 use crate::import::ImportId;
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{cockroachdb_nodes, push_at_attributes, text_map, texts, texts_by_key};
+use crate::translate::{Reader, cockroachdb_nodes, push_problems, text_map, texts, texts_by_key};
 
 /// The resource.
 pub(crate) struct Cluster;
@@ -34,6 +34,13 @@ const COMPUTED: [&str; 6] = [
     "unavailable_ranges",
     "quorum_margins",
 ];
+
+/// The folder with the authority.
+fn certificates(value: &Value) -> Result<Option<PathBuf>> {
+    let mut reader = Reader::default();
+    let folder = reader.local_path(value.get("certificates"), &FieldPath::of("certificates"));
+    error::refuse(reader.problems).map(|()| folder)
+}
 
 /// `license` is write-only: it is in the configuration, and never in a state. `prior` tells which settings to reset.
 fn spec(value: &Value, config: &Value, prior: &Value) -> Option<Spec> {
@@ -52,7 +59,7 @@ fn spec(value: &Value, config: &Value, prior: &Value) -> Option<Spec> {
         settings,
         reset,
         license: config.get("license").as_str().map(str::to_owned),
-        certificates: value.get("certificates").as_str().map(PathBuf::from),
+        certificates: certificates(value).ok().flatten(),
     })
 }
 
@@ -75,6 +82,9 @@ fn state(observed: &Observed, before: &Value) -> Value {
         .collect();
     if matches!(observed.view, View::Live(_)) && before.get("settings").entries().next().is_some() {
         state.set("settings", text_map(&settings));
+    }
+    if state.get("force_destroy").is_null() {
+        state.set("force_destroy", Value::Bool(false));
     }
     state.set("id", before.get("name").clone());
     state.set("nodes", cockroachdb_nodes(observed.view.topology()));
@@ -122,16 +132,17 @@ impl Resource<Configured> for Cluster {
         Schema::new(
             "A CockroachDB cluster, made of regions that exist: initialized once, its settings, its licence, and its system \
              ranges spread over the regions so that the loss of one leaves a majority. Refer to the regions' resources in \
-             `regions`, so that they come first. Destroying it removes all its nodes and their volumes, of every region; \
+             `regions`, so that they come first. A cluster that was initialized already is imported and never taken over; only \
+             what an interrupted create of it left is finished. Destroying it removes all its nodes and their volumes, of every region; \
              while it holds tables, only with `force_destroy`.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name, the same as `cluster` of its regions. Changing it makes another cluster."))
         .attribute("regions", Attribute::required(Type::set(Type::String), "Names of its regions; each must have a live node before the cluster counts as made."))
-        .attribute("certificates", Attribute::optional(Type::String, "The same folder as in its regions; it goes with the cluster."))
+        .attribute("certificates", Attribute::optional(Type::String, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .attribute("settings", Attribute::optional(Type::map(Type::String), "Cluster settings, for instance `{ \"kv.rangefeed.enabled\" = \"true\" }`. One that is taken out gets its default back; others are left alone."))
         .attribute("license", Attribute::optional(Type::String, "The licence key, `crl-0-…`. Write-only: it enters neither plan nor state. Without one, CockroachDB allows five open transactions at a time after its grace period of 7 days.").write_only())
         .attribute("license_version", Attribute::optional(Type::Number, "Change it to have another `license` set."))
-        .attribute("force_destroy", Attribute::optional_computed(Type::Bool, "Whether destroying the cluster may destroy tables. Default: false."))
+        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether destroying the cluster may destroy tables."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
         .attribute("nodes", crate::translate::cockroachdb_nodes_attribute())
         .attribute("connection_urls", Attribute::computed(Type::map(Type::list(Type::String)), "URLs for SQL clients on this machine, by region, of nodes with a port. With TLS, add `sslrootcert`, `sslcert` and `sslkey`."))
@@ -146,6 +157,9 @@ impl Resource<Configured> for Cluster {
 
     async fn validate(&self, config: &Value) -> Diagnostics {
         let mut problems = timeouts::problems(config);
+        if let Err(Error::Invalid(found)) = certificates(config) {
+            problems.extend(found);
+        }
         if let Some(spec) = spec(config, config, &Value::Null) {
             problems.extend(spec.problems().into_iter().filter(|problem| {
                 let field = problem.path.to_string();
@@ -154,16 +168,13 @@ impl Resource<Configured> for Cluster {
             }));
         }
         let mut found = Diagnostics::new();
-        push_at_attributes(&mut found, &problems);
+        push_problems(&mut found, &problems);
         found
     }
 
     async fn plan(&self, _operation: &Operation<Configured>, request: PlanRequest) -> Planned {
         let (config, prior) = (&request.config, &request.prior);
         let mut state = request.proposed;
-        if config.get("force_destroy").is_null() {
-            state.set("force_destroy", Value::Bool(false));
-        }
         state.set("id", config.get("name").clone());
         state.set("drift", Value::List(Vec::new()));
         let mut requires_replace = Vec::new();
@@ -201,9 +212,14 @@ impl Resource<Configured> for Cluster {
         planned: Value,
         config: &Value,
     ) -> Outcome {
-        match apply(operation, &planned, config, &Value::Null, "create").await {
-            // It has nothing that its regions have not, and is made again as if for the first time. Remembered, it would
-            // be destroyed first, with all its regions.
+        let done = async {
+            let spec = specify(&planned, config, &Value::Null)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            Ok(state(&cluster::create(&cx, &spec).await?, &planned))
+        };
+        match done.await {
+            // It has nothing that its regions have not, and its mark lets the next create go on. Remembered, it would be
+            // destroyed first, with all its regions.
             Err(error) => SUBJECT.refused(&error),
             done => SUBJECT.created(planned, Presence::Absent, done),
         }
@@ -246,7 +262,12 @@ impl Resource<Configured> for Cluster {
         planned: Value,
         config: &Value,
     ) -> Outcome {
-        let done = apply(operation, &planned, config, &prior, "update").await;
+        let done = async {
+            let spec = specify(&planned, config, &prior)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
+            Ok(state(&cluster::apply(&cx, &spec).await?, &planned))
+        };
+        let done = done.await;
         SUBJECT.changed(prior, &planned, done)
     }
 
@@ -280,7 +301,7 @@ impl Resource<Configured> for Cluster {
                     kind: "cluster of CockroachDB",
                     name: name.to_owned(),
                     remedy: "`docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
-                        .to_owned(),
+                        .into(),
                 });
             }
             let mut before = self.schema().empty();
@@ -305,21 +326,15 @@ impl Resource<Configured> for Cluster {
     }
 }
 
-async fn apply(
-    operation: &Operation<Configured>,
-    planned: &Value,
-    config: &Value,
-    prior: &Value,
-    kind: &str,
-) -> Result<Value> {
-    let spec = spec(planned, config, prior).ok_or_else(|| {
+fn specify(planned: &Value, config: &Value, prior: &Value) -> Result<Spec> {
+    spec(planned, config, prior).ok_or_else(|| {
         Error::invalid(
             FieldPath::of("regions"),
             "they are not known.",
             "Name the cluster's regions.",
         )
-    })?;
-    let cx = timeouts::limit(operation.data.context(operation).await?, planned, kind);
-    let observed = cluster::apply(&cx, &spec).await?;
-    Ok(state(&observed, planned))
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use tfplugin::{
 use crate::configured::Configured;
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, push_at_attributes, texts};
+use crate::translate::{Reader, push_problems, texts};
 
 /// The resource.
 pub(crate) struct Database;
@@ -85,13 +85,16 @@ fn specify(value: &Value) -> Result<Spec> {
 
 /// The state of a database; null where it is not there. One whose cluster gives no answer is as it was.
 fn state(observed: &Observed, before: &Value) -> Value {
+    let mut state = before.clone();
+    if state.get("force_destroy").is_null() {
+        state.set("force_destroy", Value::Bool(false));
+    }
     if !matches!(observed.view, View::Live(_)) {
-        return before.clone();
+        return state;
     }
     if !observed.exists {
         return Value::Null;
     }
-    let mut state = before.clone();
     let id = match (before.get("cluster").as_str(), before.get("name").as_str()) {
         (Some(cluster), Some(name)) => Value::string(format!("{cluster}/{name}")),
         _ => Value::Null,
@@ -129,7 +132,7 @@ impl Resource<Configured> for Database {
     fn schema(&self) -> Schema {
         Schema::new(
             "A multi-region database. Regions are added, made primary or secondary and dropped in an order that CockroachDB \
-             allows at every step. While it holds tables it is only destroyed with `force_destroy`.",
+             allows at every step. A database that exists already is imported and never taken over. While it holds tables it is only destroyed with `force_destroy`.",
         )
         .attribute("cluster", Attribute::required(Type::String, "The cluster's name. Changing it makes another database."))
         .attribute("name", Attribute::required(Type::String, "Its name. Changing it makes another database."))
@@ -138,7 +141,7 @@ impl Resource<Configured> for Database {
         .attribute("secondary_region", Attribute::optional(Type::String, "The region that takes over when the primary one is lost. With two voters in each, a third region with one node is enough to decide."))
         .attribute("survival_goal", Attribute::optional_computed(Type::String, "`zone` (default): voters are in the primary region. `region`: five voters, no three of them in one region; needs at least three regions."))
         .attribute("placement", Attribute::optional_computed(Type::String, "`default`, or `restricted`: no replicas outside of tables' home regions."))
-        .attribute("force_destroy", Attribute::optional_computed(Type::Bool, "Whether destroying the database may destroy tables. Default: false."))
+        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether destroying the database may destroy tables."))
         .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
         .attribute("owner", Attribute::computed(Type::String, "The role that owns it."))
         .single("timeouts", timeouts::block())
@@ -152,7 +155,7 @@ impl Resource<Configured> for Database {
         }
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
-        push_at_attributes(&mut found, &problems);
+        push_problems(&mut found, &problems);
         found
     }
 
@@ -163,9 +166,6 @@ impl Resource<Configured> for Database {
             if config.get(name).is_null() {
                 state.set(name, Value::string(default));
             }
-        }
-        if config.get("force_destroy").is_null() {
-            state.set("force_destroy", Value::Bool(false));
         }
         if config.get("regions").is_null() {
             let primary = config.get("primary_region").clone();
@@ -213,8 +213,16 @@ impl Resource<Configured> for Database {
         planned: Value,
         _config: &Value,
     ) -> Outcome {
-        let done = apply(operation, &planned, "create").await;
-        SUBJECT.created(planned, Presence::Absent, done)
+        let done = async {
+            let spec = specify(&planned)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
+            Ok(state(&database::create(&cx, &spec).await?, &planned))
+        };
+        match done.await {
+            // One statement makes it, and its mark lets the next create go on. Remembered, it would be dropped first.
+            Err(error) => SUBJECT.refused(&error),
+            done => SUBJECT.created(planned, Presence::Absent, done),
+        }
     }
 
     async fn read(
@@ -248,7 +256,12 @@ impl Resource<Configured> for Database {
         planned: Value,
         _config: &Value,
     ) -> Outcome {
-        let done = apply(operation, &planned, "update").await;
+        let done = async {
+            let spec = specify(&planned)?;
+            let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
+            Ok(state(&database::apply(&cx, &spec).await?, &planned))
+        };
+        let done = done.await;
         SUBJECT.changed(prior, &planned, done)
     }
 
@@ -275,7 +288,7 @@ impl Resource<Configured> for Database {
             let missing = || Error::NotFound {
                 kind: "database",
                 name: id.to_owned(),
-                remedy: "Give <cluster>/<database>, of a cluster that serves.".to_owned(),
+                remedy: "Give <cluster>/<database>, of a cluster that serves.".into(),
             };
             let (cluster, name) = id.split_once('/').ok_or_else(missing)?;
             let cx = operation.data.context(operation).await?;
@@ -293,9 +306,5 @@ impl Resource<Configured> for Database {
     }
 }
 
-async fn apply(operation: &Operation<Configured>, planned: &Value, kind: &str) -> Result<Value> {
-    let spec = specify(planned)?;
-    let cx = timeouts::limit(operation.data.context(operation).await?, planned, kind);
-    let observed = database::apply(&cx, &spec).await?;
-    Ok(state(&observed, planned))
-}
+#[cfg(test)]
+mod tests;

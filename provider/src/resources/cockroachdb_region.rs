@@ -1,25 +1,25 @@
 //! `atlas_cockroachdb_region`: a region's nodes.
 
 use std::net::Ipv4Addr;
-use std::path::PathBuf;
 use std::time::SystemTime;
 
 use async_trait::async_trait;
+use atlas_engine::cockroachdb::certificates::Folder;
 use atlas_engine::cockroachdb::names;
 use atlas_engine::cockroachdb::region::{
-    self, DEFAULT_CERTIFICATE_DAYS, Observed, Placement, Resources, Spec, Step,
+    self, Around, DEFAULT_CERTIFICATE_DAYS, Observed, Placement, Resources, Spec, Step,
 };
 use atlas_engine::{Error, FieldPath, Result, images, size};
 use tfplugin::{
-    Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
-    Schema, Type, Value,
+    Attribute, AttributePath, Diagnostics, Number, Operation, Outcome, PlanRequest, Planned,
+    PrivateKey, Resource, Schema, Type, Value,
 };
 
 use crate::configured::Configured;
 use crate::import::ImportId;
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, push_at_attributes, text_list, texts};
+use crate::translate::{Reader, push_problems, text_list, texts};
 
 /// The resource.
 pub(crate) struct Region;
@@ -27,6 +27,8 @@ pub(crate) struct Region;
 const SUBJECT: Subject = Subject { noun: "region" };
 
 const PORTS: &str = "Give ports from 1 to 65535.";
+/// Whether a create of it failed, so that what is there may be another one's by now.
+const HALF_MADE: PrivateKey<bool> = PrivateKey::new("half_made");
 /// Known after every change only.
 const COMPUTED: [&str; 3] = ["containers", "volumes", "node_ids"];
 
@@ -92,7 +94,8 @@ fn image(value: &Value, configured: &Configured) -> String {
 }
 
 fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
-    if !lists_are_known(value) || value.get("certificates").is_unknown() {
+    let decide = ["certificates", "insecure", "placement"];
+    if !lists_are_known(value) || decide.iter().any(|name| value.get(name).is_unknown()) {
         return None;
     }
     let text = |name: &str| value.get(name).as_str().map(str::to_owned);
@@ -158,9 +161,9 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
             memory,
             nano_cpus: nano_cpus(value, reader),
         },
-        certificates: text("certificates")
-            .filter(|_| !is_insecure)
-            .map(PathBuf::from),
+        certificates: reader
+            .local_path(value.get("certificates"), &FieldPath::of("certificates"))
+            .filter(|_| !is_insecure),
         certificate_days: days,
         host_names: texts(value.get("host_names")).into_iter().collect(),
     })
@@ -197,6 +200,9 @@ fn lists(observed: &Observed, state: &mut Value) {
         node.address
             .map(|address| Value::string(address.to_string()))
     });
+    // Where none is asked for, any will do.
+    let asked = state.get("addresses").elements().len();
+    let addresses = addresses.into_iter().take(asked).collect();
     for (name, all) in [
         ("sql_ports", sql),
         ("http_ports", http),
@@ -207,10 +213,41 @@ fn lists(observed: &Observed, state: &mut Value) {
     }
 }
 
+/// What is shown as it is found only where that is not what is declared, as it may be written in several ways.
+fn resources_and_zones(observed: &Observed, state: &mut Value) {
+    let Some(found) = observed.spec() else {
+        return;
+    };
+    let mut unread = Reader::default();
+    if nano_cpus(state, &mut unread) != found.resources.nano_cpus {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a thousand processors have thirteen digits"
+        )]
+        let cpus = found.resources.nano_cpus.map(|cpus| cpus as f64 / 1e9);
+        let cpus = cpus.and_then(Number::from_f64).map(Value::Number);
+        state.set("cpus", cpus.unwrap_or(Value::Null));
+    }
+    let declared = texts(state.get("zones"));
+    let differs = observed.members.iter().any(|one| {
+        let at = one.found.number.saturating_sub(1) as usize;
+        let zone = declared.get(at % declared.len().max(1));
+        zone != one.found.zone.as_ref()
+    });
+    if differs {
+        state.set("zones", text_list(&found.zones));
+    }
+}
+
+/// Whether its nodes run elsewhere.
+fn is_external(value: &Value) -> bool {
+    value.get("placement").as_str() == Some("external")
+}
+
 /// The state of a region; null where nothing of it is there.
 fn state(observed: &Observed, before: &Value) -> Value {
     let mut state = before.clone();
-    let external = before.get("placement").as_str() == Some("external");
+    let external = is_external(before);
     if observed.is_gone() && !external {
         return Value::Null;
     }
@@ -218,7 +255,12 @@ fn state(observed: &Observed, before: &Value) -> Value {
     state.set("cluster", Value::string(&observed.cluster));
     state.set("name", Value::string(&observed.region));
     state.set("id", Value::string(id));
-    if let Some(first) = observed.members.first() {
+    if state.get("insecure").is_null() {
+        state.set("insecure", Value::Bool(false));
+    }
+    if let (true, Some(topology)) = (external, observed.view.topology()) {
+        state.set("nodes", Value::int(observed.live_elsewhere(topology)));
+    } else if let (false, Some(first)) = (external, observed.members.first()) {
         let found = &first.found;
         // One that differs from the others is what a plan has to mend.
         let odd = observed.members.iter().find(|member| {
@@ -251,21 +293,13 @@ fn state(observed: &Observed, before: &Value) -> Value {
             );
         }
         lists(observed, &mut state);
-    } else if let (true, Some(topology)) = (external, observed.view.topology()) {
-        let live = topology
-            .in_region(&observed.region)
-            .filter(|node| node.is_live);
-        state.set("nodes", count(live.count()));
+        resources_and_zones(observed, &mut state);
     }
-    let containers = observed
-        .members
-        .iter()
-        .map(|one| one.container.name.clone());
-    let containers: Vec<String> = containers.collect();
+    let members = observed.members.iter().filter(|_| !external);
+    let containers: Vec<String> = members.map(|one| one.container.name.clone()).collect();
     state.set("containers", list_of(&containers));
-    let volumes: Vec<String> = observed
-        .volumes
-        .iter()
+    let volumes = observed.volumes.iter().filter(|_| !external);
+    let volumes: Vec<String> = volumes
         .map(|number| names::node(&observed.cluster, &observed.region, *number))
         .collect();
     state.set("volumes", list_of(&volumes));
@@ -282,11 +316,14 @@ fn state(observed: &Observed, before: &Value) -> Value {
 /// What only an import reads: afterwards the configuration has the word.
 fn import_lists(made_with: &Spec, state: &mut Value) {
     let host_names: Vec<String> = made_with.host_names.iter().cloned().collect();
+    let addresses = made_with.addresses.iter().map(ToString::to_string);
+    let addresses: Vec<String> = addresses.collect();
     for (name, all) in [
         ("regions", &made_with.regions),
         ("join", &made_with.join),
         ("zones", &made_with.zones),
         ("host_names", &host_names),
+        ("addresses", &addresses),
     ] {
         state.set(name, text_list(all));
     }
@@ -306,9 +343,14 @@ fn list_of(all: &[String]) -> Value {
 
 /// Steps that no attribute shows, for instance a stopped node or a certificate that is due.
 fn drift(spec: &Spec, observed: &Observed) -> Vec<String> {
-    let told = |step: &Step| !matches!(step, Step::RemakeNode(_) | Step::WaitForNodes(_));
-    region::plan(spec, observed, SystemTime::now())
-        .steps
+    let plan = region::plan(spec, observed, &Around::now(spec));
+    let shown = !plan.differences.is_empty();
+    let told = |step: &Step| match step {
+        Step::WaitForNodes(_) => false,
+        Step::RemakeNode(_) => !shown,
+        _ => true,
+    };
+    plan.steps
         .iter()
         .filter(|step| told(step))
         .map(|step| step.summary(&spec.cluster, &spec.name))
@@ -328,7 +370,10 @@ impl Resource<Configured> for Region {
              that are taken away are drained and decommissioned first. What needs another container (a version, a port) is \
              changed node by node: drained, made anew on its volume, and the next only when all ranges are replicated. \
              Give a region `lifecycle { create_before_destroy = true }` where databases drop it in the same apply as it \
-             goes: Terraform else removes the region first, which is refused.",
+             goes: Terraform else removes the region first, which is refused. With that lifecycle, what makes another region \
+             of the same name (`network`, `insecure`, `-replace`) is refused, and nothing is destroyed, because two of one \
+             name cannot be there at once: take the lifecycle out for that apply. A region that exists, also in part, is \
+             imported and never taken over; only what an interrupted create left is finished.",
         )
         .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 small letters, digits and dashes. Changing it makes another region."))
         .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`. Changing it makes another region."))
@@ -340,17 +385,17 @@ impl Resource<Configured> for Region {
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
         .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`. Changing it makes another region."))
         .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
-        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: Docker's choice."))
+        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: ones that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice."))
         .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))
         .attribute("http_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for the DB Console, health and metrics, by node. Default: none."))
         .attribute("cache", Attribute::optional(Type::String, "`--cache`, for instance `128MiB` or `.25`."))
         .attribute("max_sql_memory", Attribute::optional(Type::String, "`--max-sql-memory`."))
         .attribute("memory", Attribute::optional(Type::String, "Memory limit of a node's container, for instance `2g`."))
         .attribute("cpus", Attribute::optional(Type::Number, "Processors of a node's container, for instance `1.5`."))
-        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Needed unless `insecure`."))
+        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home folder) with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless `insecure`."))
         .attribute("certificate_days", Attribute::optional(Type::Number, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Default: 365."))
         .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses that nodes' certificates are good for."))
-        .attribute("insecure", Attribute::optional_computed(Type::Bool, "Whether nodes speak without TLS and let everybody in, as root too. Changing it makes another region. Default: false."))
+        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes speak without TLS and let everybody in, as root too. Changing it makes another region."))
         .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
         .attribute("containers", Attribute::computed(Type::list(Type::String), "The nodes' containers."))
         .attribute("volumes", Attribute::computed(Type::list(Type::String), "The volumes with their stores. They outlive the containers."))
@@ -380,7 +425,7 @@ impl Resource<Configured> for Region {
         }
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
-        push_at_attributes(&mut found, &problems);
+        push_problems(&mut found, &problems);
         found
     }
 
@@ -392,12 +437,9 @@ impl Resource<Configured> for Region {
             let image = if config.get("version").is_unknown() {
                 Value::Unknown
             } else {
-                Value::string(image(config, configured))
+                configured.planned_image("cockroachdb", &image(config, configured))
             };
             state.set("image", image);
-        }
-        if config.get("insecure").is_null() {
-            state.set("insecure", Value::Bool(false));
         }
         let id = match (config.get("cluster").as_str(), config.get("name").as_str()) {
             (Some(cluster), Some(name)) => Value::string(format!("{cluster}/{name}")),
@@ -407,12 +449,17 @@ impl Resource<Configured> for Region {
         state.set("drift", Value::List(Vec::new()));
         let mut found = Diagnostics::new();
         let mut requires_replace = Vec::new();
-        let mut changes = prior.is_null() || prior.get("drift") != state.get("drift");
+        // Of what is not known yet, anything may come.
+        let mut changes =
+            prior.is_null() || prior.get("drift") != state.get("drift") || !state.is_known();
         if !prior.is_null() {
-            for name in ["cluster", "name", "placement"] {
+            for name in ["cluster", "name"] {
                 if state.get(name) != prior.get(name) {
                     requires_replace.push(AttributePath::of(name));
                 }
+            }
+            if is_external(&state) != is_external(prior) {
+                requires_replace.push(AttributePath::of("placement"));
             }
             let mut reader = Reader::default();
             let specs = (
@@ -422,7 +469,11 @@ impl Resource<Configured> for Region {
             if let (Some(asked), Some(before)) = specs {
                 let differences = region::differences(&asked, &before);
                 changes |= !differences.is_empty() || asked.host_names != before.host_names;
-                for one in differences.iter().filter(|one| one.replaces) {
+                // What is unknown may turn out as it is. What does not is refused by the apply, and destroys nothing.
+                let is_sure = |field: &str| state.get(field).is_known();
+                let stays = asked.placement == before.placement;
+                let replaces = differences.iter().filter(|one| one.replaces && stays);
+                for one in replaces.filter(|one| is_sure(&one.field)) {
                     requires_replace.push(AttributePath::of(&one.field));
                 }
                 if asked.nodes < before.nodes {
@@ -433,6 +484,14 @@ impl Resource<Configured> for Region {
                 changes = true;
             }
             changes |= !requires_replace.is_empty();
+        }
+        let field = FieldPath::of("certificates");
+        if let Some(folder) = Reader::default().local_path(state.get("certificates"), &field)
+            && let Ok(folder) = Folder::look(&folder)
+            && let Some(text) = folder.warning(SystemTime::now())
+        {
+            let path = AttributePath::of("certificates");
+            found.push_warning(path, "Certificates end soon", text);
         }
         if changes {
             for name in COMPUTED {
@@ -460,16 +519,29 @@ impl Resource<Configured> for Region {
         let look = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let presence = region::admit_new(&cx, &spec).await?;
-            Ok((cx, spec, presence))
+            let admitted = region::admit_new(&cx, &spec).await?;
+            Ok((cx, admitted))
         };
-        let (cx, spec, presence) = match look.await {
+        let (cx, admitted) = match look.await {
             Ok(looked) => looked,
             Err(error) => return SUBJECT.refused(&error),
         };
-        let done = region::apply(&cx, &spec).await;
-        let done = done.map(|observed| state(&observed, &planned));
-        SUBJECT.created(planned, presence, done)
+        let presence = admitted.presence();
+        match admitted.make(&cx).await {
+            // Of nodes that run elsewhere nothing was made.
+            Err(error) if is_external(&planned) => SUBJECT.refused(&error),
+            // A region that failed stays marked, though Terraform has it as tainted: a create beside it
+            // (`create_before_destroy`) finishes it, and `delete` then leaves that one's work alone.
+            done => {
+                let failed = done.is_err();
+                let done = done.map(|observed| state(&observed, &planned));
+                let outcome = SUBJECT.created(planned, presence, done);
+                if failed && !outcome.state.is_null() {
+                    operation.private.set(HALF_MADE, &true);
+                }
+                outcome
+            }
+        }
     }
 
     async fn read(
@@ -510,7 +582,9 @@ impl Resource<Configured> for Region {
         let work = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
-            Ok(state(&region::apply(&cx, &spec).await?, &planned))
+            let observed = region::apply(&cx, &spec).await?;
+            operation.private.remove(HALF_MADE);
+            Ok(state(&observed, &planned))
         };
         SUBJECT.changed(prior, &planned, work.await)
     }
@@ -520,10 +594,19 @@ impl Resource<Configured> for Region {
         operation: &Operation<Configured>,
         prior: Value,
     ) -> Result<(), Diagnostics> {
+        if is_external(&prior) {
+            // They are nobody's to remove but their owner's; containers of this region's name are another one's.
+            return Ok(());
+        }
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
             let text = |name: &str| prior.get(name).as_str().unwrap_or_default();
-            region::delete(&cx, text("cluster"), text("name")).await
+            let (cluster, name) = (text("cluster"), text("name"));
+            if operation.private.get(HALF_MADE) == Some(true) {
+                region::delete_begun(&cx, cluster, name).await
+            } else {
+                region::delete(&cx, cluster, name).await
+            }
         };
         work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
@@ -539,7 +622,7 @@ impl Resource<Configured> for Region {
                 kind: "region of CockroachDB",
                 name: id.to_owned(),
                 remedy: "Give <cluster>/<region>. `docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
-                    .to_owned(),
+                    .into(),
             }
             };
             let id = ImportId::parse(id, "CLUSTER/REGION", "certificates")?;
@@ -582,3 +665,6 @@ async fn warn(
     }
     found
 }
+
+#[cfg(test)]
+mod tests;

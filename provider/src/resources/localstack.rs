@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use async_trait::async_trait;
-use atlas_engine::localstack::server::{self, Observed, Replicator, Spec, Step};
+use atlas_engine::localstack::server::{self, Content, Observed, Replicator, Spec};
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
@@ -13,7 +13,7 @@ use tfplugin::{
 use crate::configured::Configured;
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, push_at_attributes, text_list, text_map, texts, texts_by_key};
+use crate::translate::{Reader, push_problems, text_list, text_map, texts, texts_by_key};
 
 /// The resource.
 pub(crate) struct LocalStack;
@@ -173,6 +173,11 @@ fn state(observed: &Observed, before: &Value) -> Value {
     ] {
         state.set(name, value);
     }
+    let known = before.get("keeps_state").as_bool().unwrap_or(true);
+    let keeps = observed.keeps.unwrap_or(known);
+    state.set("keeps_state", Value::Bool(keeps));
+    let force_destroy = before.get("force_destroy").as_bool().unwrap_or(false);
+    state.set("force_destroy", Value::Bool(force_destroy));
     // One that is stopped has no address now, and gets one again.
     let address = found.address.or(observed.address);
     if let Some(address) = address {
@@ -208,7 +213,7 @@ fn state(observed: &Observed, before: &Value) -> Value {
     let mut drift: Vec<String> = server::plan(found, observed)
         .steps
         .into_iter()
-        .filter(|step| matches!(step, Step::StartServer | Step::StartReplicator))
+        .filter(|step| step.resumes())
         .map(|step| step.summary(&found.name))
         .collect();
     if drift.is_empty() && observed.health.is_none() {
@@ -224,6 +229,17 @@ fn state(observed: &Observed, before: &Value) -> Value {
     state
 }
 
+/// What only the server has told, and no attribute of the configuration says.
+fn warn_of_loss(diagnostics: &mut Diagnostics, name: &str) {
+    diagnostics.push_warning(
+        AttributePath::root(),
+        format!("LocalStack server {name} keeps nothing"),
+        "Its image passes over persistence: what its buckets and queues hold is lost with its container, so what needs \
+         another container is planned as another server. It is not removed while it holds something, unless \
+         force_destroy has been applied before.",
+    );
+}
+
 #[async_trait]
 impl Resource<Configured> for LocalStack {
     fn name(&self) -> &'static str {
@@ -234,16 +250,18 @@ impl Resource<Configured> for LocalStack {
         Schema::new(
             "A LocalStack server as a container: services of AWS's kind on one port. Its state is kept in a volume, as \
              far as the image can (`atlas/localstack`, the embedded one, keeps S3, SQS and IAM; the published one \
-             needs an account for that). With persistence, changes make another container on the same volume; \
-             without, they make another server.",
+             needs an account for that). Where its state is kept (`keeps_state`), changes make another container on the \
+             same volume; where it is not, they make another server. A server that holds objects or messages is not \
+             removed without `force_destroy`.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name: the container is called `atlas-localstack-<name>`. Changing it makes another server."))
         .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name."))
         .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account."))
         .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`."))
-        .attribute("port", Attribute::optional_computed(Type::Number, "Port on 127.0.0.1. Default: 4566."))
-        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: Docker's choice, which may change at every start."))
-        .attribute("persistence", Attribute::optional_computed(Type::Bool, "Whether its state is kept in a volume. Changing it makes another server. Default: true."))
+        .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1."))
+        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: one that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice, which may change at every start."))
+        .attribute("persistence", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether its state is kept in a volume. Changing it makes another server."))
+        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its buckets and messages in its queues may be lost with it. Without it, the server is asked what it holds before it is removed, in LocalStack's default account and in that of the replicator's `access_key`; one with a volume that does not run or gives no answer is not removed either, as nobody knows what it holds: apply first, which brings it up again."))
         .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive())
         .attribute("replicator", Attribute::optional(Type::String, "A container beside it that carries objects and messages to other regions, as aliases on this server declare it.").nested(Nesting::Single, [
             ("image", Attribute::optional_computed(Type::String, "Default: `images.replicator` of the provider, then `ATLAS_REPLICATOR_IMAGE`, then `atlas/replicator:1`.")),
@@ -260,6 +278,7 @@ impl Resource<Configured> for LocalStack {
         .attribute("version", Attribute::computed(Type::String, "LocalStack's version."))
         .attribute("running_services", Attribute::computed(Type::list(Type::String), "Services that answer, as its health endpoint says."))
         .attribute("volume", Attribute::computed(Type::String, "The volume with its state."))
+        .attribute("keeps_state", Attribute::computed(Type::Bool, "Whether what it holds outlives its container: with `persistence`, and not on an image that says it keeps nothing, as LocalStack's community edition does."))
         .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a stopped container. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
@@ -277,7 +296,7 @@ impl Resource<Configured> for LocalStack {
         }
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
-        push_at_attributes(&mut found, &problems);
+        push_problems(&mut found, &problems);
         found
     }
 
@@ -286,9 +305,10 @@ impl Resource<Configured> for LocalStack {
         let (config, prior) = (&request.config, &request.prior);
         let mut state = request.proposed;
         let defaults = [
-            ("image", Value::string(&configured.localstack_image)),
-            ("port", Value::int(server::DEFAULT_PORT)),
-            ("persistence", Value::Bool(true)),
+            (
+                "image",
+                configured.planned_image("localstack", &configured.localstack_image),
+            ),
             ("services", Value::List(default_services())),
         ];
         for (name, value) in defaults {
@@ -298,14 +318,19 @@ impl Resource<Configured> for LocalStack {
         }
         let mut replicator = state.get("replicator").clone();
         if config.get("replicator").get("image").is_null() {
-            replicator.set("image", Value::string(&configured.replicator_image));
+            let image = configured.planned_image("replicator", &configured.replicator_image);
+            replicator.set("image", image);
             state.set("replicator", replicator);
         }
         state.set("id", config.get("name").clone());
         state.set("drift", Value::List(Vec::new()));
+        let mut diagnostics = Diagnostics::new();
         let mut requires_replace = Vec::new();
         // A stopped container is no difference between two specifications.
         let mut changes = prior.is_null() || prior.get("drift") != state.get("drift");
+        // Whether an image that is not known yet is another one, nobody can say.
+        changes |=
+            state.get("image").is_unknown() || state.get("replicator").get("image").is_unknown();
         if !prior.is_null() {
             if state.get("name") != prior.get("name") {
                 requires_replace.push(AttributePath::of("name"));
@@ -326,8 +351,13 @@ impl Resource<Configured> for LocalStack {
                 spec(&before, configured, &mut reader),
             );
             if let (Some(asked), Some(before)) = specs {
-                let differences = server::differences(&asked, &before);
+                let keeps = prior.get("keeps_state").as_bool().unwrap_or(true);
+                let differences = server::differences(&asked, &before, keeps);
                 changes |= !differences.is_empty();
+                let is_replaced = differences.iter().any(|one| one.replaces);
+                if is_replaced && !keeps && asked.persistence && before.persistence {
+                    warn_of_loss(&mut diagnostics, &before.name);
+                }
                 for one in differences {
                     let field = one.field.split('.').next().unwrap_or_default();
                     let path = AttributePath::of(field);
@@ -351,6 +381,13 @@ impl Resource<Configured> for LocalStack {
             for name in ["version", "running_services", "volume"] {
                 state.set(name, Value::Unknown);
             }
+            let decides = ["image", "persistence"];
+            let is_same = decides
+                .iter()
+                .all(|name| state.get(name) == prior.get(name));
+            if !is_same || prior.get("keeps_state").is_null() {
+                state.set("keeps_state", Value::Unknown);
+            }
             // Known only when it serves there: what is planned with it waits until then.
             if prior.is_null()
                 || state.get("port") != prior.get("port")
@@ -365,7 +402,7 @@ impl Resource<Configured> for LocalStack {
         Planned {
             state,
             requires_replace,
-            diagnostics: Diagnostics::new(),
+            diagnostics,
         }
     }
 
@@ -378,16 +415,18 @@ impl Resource<Configured> for LocalStack {
         let look = async {
             let spec = specify(&planned, &operation.data)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "create");
-            let presence = server::admit_new(&cx, &spec).await?;
-            Ok((cx, spec, presence))
+            let admitted = server::admit_new(&cx, &spec).await?;
+            Ok((cx, spec.name, admitted))
         };
-        let (cx, spec, presence) = match look.await {
+        let (cx, name, admitted) = match look.await {
             Ok(looked) => looked,
             Err(error) => return SUBJECT.refused(&error),
         };
-        let done = server::apply(&cx, &spec).await;
+        let presence = admitted.presence();
+        let done = admitted.make(&cx).await;
         let done = done.map(|observed| state(&observed, &planned));
-        SUBJECT.created(planned, presence, done)
+        let begun = server::begun(&name);
+        SUBJECT.ended(&cx, &begun, planned, presence, done).await
     }
 
     async fn read(
@@ -433,7 +472,12 @@ impl Resource<Configured> for LocalStack {
     ) -> Result<(), Diagnostics> {
         let work = async {
             let cx = timeouts::limit(operation.data.context(operation).await?, &prior, "delete");
-            server::delete(&cx, prior.get("name").as_str().unwrap_or_default()).await
+            let content = match prior.get("force_destroy").as_bool() {
+                Some(true) => Content::Goes,
+                _ => Content::Stays,
+            };
+            let name = prior.get("name").as_str().unwrap_or_default();
+            server::delete(&cx, name, content).await
         };
         work.await.map_err(|error| SUBJECT.unremoved(&error))
     }
@@ -451,7 +495,7 @@ impl Resource<Configured> for LocalStack {
                     kind: "LocalStack server",
                     name: id.to_owned(),
                     remedy: "`docker ps -a --filter label=k3d.x.atlas.localstack.role=server` lists them."
-                        .to_owned(),
+                        .into(),
                 });
             }
             Ok(state(&observed, &self.schema().empty()))
@@ -459,3 +503,6 @@ impl Resource<Configured> for LocalStack {
         work.await.map_err(|error| SUBJECT.unimported(&error))
     }
 }
+
+#[cfg(test)]
+mod tests;

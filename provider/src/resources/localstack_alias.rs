@@ -1,142 +1,47 @@
 //! `atlas_localstack_alias`: a bucket and queues in one region of an endpoint.
 
+mod plan;
+mod spec;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use atlas_engine::aws::{Account, Queue};
-use atlas_engine::localstack::alias::{
-    self, BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, Observed,
-    QueueSpec, ReplicationSpec, Spec,
-};
+use atlas_engine::aws::Queue;
+use atlas_engine::localstack::alias::{self, Observed, QueueKind, Spec};
 use atlas_engine::presence::Presence;
-use atlas_engine::{Error, FieldPath, Result, Scope};
+use atlas_engine::{Error, Result, Scope};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
     Resource, Schema, Type, Value,
 };
 
-use crate::configured::Configured;
+use self::spec::{spec, specify};
+use crate::configured::{self, Configured};
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, push_at_attributes, text_list, text_map, texts, texts_by_key};
+use crate::translate::{Reader, push_problems, text_list, text_map};
 
 /// The resource.
 pub(crate) struct Alias;
 
 const SUBJECT: Subject = Subject { noun: "alias" };
 
-/// Attributes that follow from the endpoint, the queue and the replication.
-const COMPUTED: [&str; 9] = [
-    "account_id",
-    "queue_url",
-    "queue_arn",
-    "dead_letter_queue_url",
-    "dead_letter_queue_arn",
-    "events_queue_url",
-    "events_queue_arn",
-    "outbox_url",
-    "outbox_arn",
+/// The queues that an alias tells of, and the attributes that do.
+const QUEUES: [(QueueKind, &str, &str); 4] = [
+    (QueueKind::Transactions, "queue_url", "queue_arn"),
+    (
+        QueueKind::DeadLetters,
+        "dead_letter_queue_url",
+        "dead_letter_queue_arn",
+    ),
+    (QueueKind::Events, "events_queue_url", "events_queue_arn"),
+    (QueueKind::Outbox, "outbox_url", "outbox_arn"),
 ];
-
-/// What is given, then the environment, then what LocalStack takes for its default account.
-fn account(value: &Value) -> Option<Account> {
-    let key = |name: &str, variable: &str| {
-        let given = value.get(name).as_str().map(str::to_owned);
-        given
-            .or_else(|| std::env::var(variable).ok().filter(|key| !key.is_empty()))
-            .unwrap_or_else(|| "test".to_owned())
-    };
-    Some(Account {
-        endpoint: value.get("endpoint").as_str()?.to_owned(),
-        region: value.get("region").as_str()?.to_owned(),
-        access_key: key("access_key", "AWS_ACCESS_KEY_ID"),
-        secret_key: key("secret_key", "AWS_SECRET_ACCESS_KEY"),
-    })
-}
-
-fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
-    if ["bucket", "queue", "replication"]
-        .iter()
-        .any(|name| !value.get(name).is_known())
-    {
-        return None;
-    }
-    let queue = value.get("queue");
-    let replication = value.get("replication");
-    Some(Spec {
-        account: account(value)?,
-        bucket: bucket(value.get("bucket"), reader)?,
-        queue: match queue {
-            Value::Map(_) => Some(self::queue(queue, reader)?),
-            _ => None,
-        },
-        replication: match replication {
-            Value::Map(_) => Some(self::replication(replication)?),
-            _ => None,
-        },
-    })
-}
-
-fn bucket(value: &Value, reader: &mut Reader) -> Option<BucketSpec> {
-    let mut days = |name: &str| {
-        let path = FieldPath::of("bucket").name(name);
-        reader.number(value.get(name), &path, "Give a whole number of days.")
-    };
-    let flag = |name: &str, default: bool| value.get(name).as_bool().unwrap_or(default);
-    Some(BucketSpec {
-        name: value.get("name").as_str()?.to_owned(),
-        force_destroy: flag("force_destroy", false),
-        versioning: flag("versioning", true),
-        block_public_access: flag("block_public_access", true),
-        expiration_days: days("expiration_days"),
-        noncurrent_expiration_days: days("noncurrent_expiration_days"),
-        tags: texts_by_key(value.get("tags")),
-    })
-}
-
-fn queue(value: &Value, reader: &mut Reader) -> Option<QueueSpec> {
-    let mut number = |name: &str, default: i32| {
-        let path = FieldPath::of("queue").name(name);
-        reader
-            .number(value.get(name), &path, "Give a whole number.")
-            .unwrap_or(default)
-    };
-    let flag = |name: &str| value.get(name).as_bool().unwrap_or(false);
-    Some(QueueSpec {
-        name: value.get("name").as_str()?.to_owned(),
-        fifo: flag("fifo"),
-        content_based_deduplication: flag("content_based_deduplication"),
-        visibility_timeout: number("visibility_timeout", DEFAULT_VISIBILITY),
-        retention: number("retention", DEFAULT_RETENTION),
-        max_receive_count: number("max_receive_count", DEFAULT_MAX_RECEIVE),
-        tags: texts_by_key(value.get("tags")),
-    })
-}
-
-fn replication(value: &Value) -> Option<ReplicationSpec> {
-    let text = |name: &str| value.get(name).as_str().map(str::to_owned);
-    Some(ReplicationSpec {
-        peer_region: text("peer_region")?,
-        peer_bucket: text("peer_bucket")?,
-        peer_queue: text("peer_queue"),
-        peer_endpoint: text("peer_endpoint"),
-        prefixes: texts(value.get("prefixes")),
-        delete_markers: value.get("delete_markers").as_bool().unwrap_or(true),
-        role_arn: text("role_arn"),
-    })
-}
-
-fn specify(value: &Value) -> Result<Spec> {
-    let mut reader = Reader::default();
-    match spec(value, &mut reader) {
-        Some(found) if reader.problems.is_empty() => Ok(found),
-        _ => Err(Error::Invalid(reader.problems)),
-    }
-}
 
 fn scope(operation: &Operation<Configured>, limit: Duration) -> Scope {
     Scope::default()
+        .with_warned(configured::warned(operation))
         .with_cancel(operation.cancel.clone())
         .with_timeout(limit)
 }
@@ -220,20 +125,13 @@ fn state(observed: &Observed, asked: &Spec, before: &Value) -> Value {
     });
     state.set("replication", replication);
     let outbox = observed.outbox(&found);
-    for (url, arn, queue) in [
-        ("queue_url", "queue_arn", observed.queue.as_ref()),
-        (
-            "dead_letter_queue_url",
-            "dead_letter_queue_arn",
-            observed.dead_letters.as_ref(),
-        ),
-        (
-            "events_queue_url",
-            "events_queue_arn",
-            observed.events.as_ref(),
-        ),
-        ("outbox_url", "outbox_arn", outbox),
-    ] {
+    for (kind, url, arn) in QUEUES {
+        let queue = match kind {
+            QueueKind::Transactions => observed.queue.as_ref(),
+            QueueKind::DeadLetters => observed.dead_letters.as_ref(),
+            QueueKind::Events => observed.events.as_ref(),
+            QueueKind::Outbox => outbox,
+        };
         state.set(url, Value::optional(queue.map(|queue: &Queue| &queue.url)));
         state.set(arn, Value::optional(queue.map(|queue| &queue.arn)));
     }
@@ -245,38 +143,18 @@ fn state(observed: &Observed, asked: &Spec, before: &Value) -> Value {
     state
 }
 
-/// Values that have a default, where the user gives none.
-fn fill_defaults(state: &mut Value, config: &Value) {
-    let tables: [(&str, &[(&str, Value)]); 3] = [
-        (
-            "bucket",
-            &[
-                ("force_destroy", Value::Bool(false)),
-                ("versioning", Value::Bool(true)),
-                ("block_public_access", Value::Bool(true)),
-            ],
+fn tell_what_is_left(diagnostics: &mut Diagnostics, spec: &Spec) {
+    let (bucket, endpoint) = (&spec.bucket.name, &spec.account.endpoint);
+    diagnostics.push_warning(
+        AttributePath::root(),
+        format!("What was made of alias {bucket} stays"),
+        format!(
+            "The bucket {bucket} at {endpoint} carries the tag {} until all of the alias is made. It is not in the state: \
+             the next apply finds the tag and goes on from there. To give the alias up instead, remove its bucket and \
+             queues at {endpoint}.",
+            alias::BEGUN
         ),
-        (
-            "queue",
-            &[
-                ("fifo", Value::Bool(false)),
-                ("content_based_deduplication", Value::Bool(false)),
-                ("visibility_timeout", Value::int(DEFAULT_VISIBILITY)),
-                ("retention", Value::int(DEFAULT_RETENTION)),
-                ("max_receive_count", Value::int(DEFAULT_MAX_RECEIVE)),
-            ],
-        ),
-        ("replication", &[("delete_markers", Value::Bool(true))]),
-    ];
-    for (name, defaults) in tables {
-        let mut object = state.get(name).clone();
-        for (field, value) in defaults {
-            if config.get(name).get(field).is_null() {
-                object.set(field, value.clone());
-            }
-        }
-        state.set(name, object);
-    }
+    );
 }
 
 #[async_trait]
@@ -291,7 +169,9 @@ impl Resource<Configured> for Alias {
             "One region of a platform on an endpoint of AWS's kind: an audit bucket, a transaction queue with its \
              dead-letter queue, and what carries both to a peer region. The endpoint may be an `atlas_localstack` or any \
              other that speaks S3, SQS and STS. S3's own replication rules are set on the bucket; LocalStack stores \
-             them and copies nothing: the replicator of `atlas_localstack` does.",
+             them and copies nothing: the replicator of `atlas_localstack` does. A bucket or queue that is there already is \
+             not taken over: import it. While an alias is being made, its bucket carries the tag `atlas:begun`, by which an \
+             apply goes on where one before it failed.",
         )
         .attribute("region", Attribute::required(Type::String, "AWS's name of the region. Changing it makes another alias."))
         .attribute("endpoint", Attribute::required(Type::String, "URL of the endpoint. Changed in place: the same server may have moved; on another one, everything is made there and the old is left as it is. A server with a certificate of its own, as LocalStack has one for `localhost`, is trusted where the environment variable `SSL_CERT_FILE` names a file with that certificate."))
@@ -299,14 +179,14 @@ impl Resource<Configured> for Alias {
         .attribute("secret_key", Attribute::optional(Type::String, "Default: `AWS_SECRET_ACCESS_KEY`, then `test`.").sensitive())
         .attribute("bucket", Attribute::required(Type::String, "The audit bucket.").nested(Nesting::Single, [
             ("name", Attribute::required(Type::String, "Its name. Changing it makes another alias.")),
-            ("force_destroy", Attribute::optional_computed(Type::Bool, "Whether what the bucket and the outbox hold may be lost with them. Default: false.")),
+            ("force_destroy", Attribute::optional_computed(Type::Bool, "Whether objects in the bucket, and messages in the transaction queue, its dead-letter queue and the outbox, may be lost with them. Default: false.")),
             ("versioning", Attribute::optional_computed(Type::Bool, "Whether versions are kept. Default: true.")),
             ("block_public_access", Attribute::optional_computed(Type::Bool, "Whether all public access is blocked. Default: true.")),
-            ("expiration_days", Attribute::optional(Type::Number, "Days after which objects expire. Default: never.")),
+            ("expiration_days", Attribute::optional(Type::Number, "Days after which objects expire, by a rule called `atlas`. Other rules of the bucket's lifecycle are left as they are. Default: never.")),
             ("noncurrent_expiration_days", Attribute::optional(Type::Number, "Days after which versions that are no longer current expire. Default: never.")),
             ("tags", Attribute::optional(Type::map(Type::String), "Its tags.")),
         ]))
-        .attribute("queue", Attribute::optional(Type::String, "The transaction queue. Its dead-letter queue is called `<name>-dlq`, before `.fifo`.").nested(Nesting::Single, [
+        .attribute("queue", Attribute::optional(Type::String, "The transaction queue. Its dead-letter queue is called `<name>-dlq`, before `.fifo`. Taken away, both are removed, which is refused while they hold messages, unless `bucket.force_destroy` is set.").nested(Nesting::Single, [
             ("name", Attribute::required(Type::String, "Its name; that of a FIFO queue ends in `.fifo`. Changing it makes another alias.")),
             ("fifo", Attribute::optional_computed(Type::Bool, "Whether it keeps the order of groups. Changing it makes another alias. Default: false.")),
             ("content_based_deduplication", Attribute::optional_computed(Type::Bool, "Whether a message without deduplication id gets one from its content. Default: false.")),
@@ -359,57 +239,12 @@ impl Resource<Configured> for Alias {
         }));
         problems.extend(reader.problems);
         let mut found = Diagnostics::new();
-        push_at_attributes(&mut found, &problems);
+        push_problems(&mut found, &problems);
         found
     }
 
     async fn plan(&self, _operation: &Operation<Configured>, request: PlanRequest) -> Planned {
-        let (config, prior) = (&request.config, &request.prior);
-        let mut state = request.proposed;
-        fill_defaults(&mut state, config);
-        state.set("drift", Value::List(Vec::new()));
-        let (region, bucket) = (config.get("region"), config.get("bucket").get("name"));
-        if let (Some(region), Some(bucket)) = (region.as_str(), bucket.as_str()) {
-            state.set("id", Value::string(format!("{region}/{bucket}")));
-            state.set(
-                "bucket_arn",
-                Value::string(format!("arn:aws:s3:::{bucket}")),
-            );
-        } else {
-            state.set("id", Value::Unknown);
-            state.set("bucket_arn", Value::Unknown);
-        }
-        let mut requires_replace = Vec::new();
-        if !prior.is_null() {
-            if state.get("region") != prior.get("region") {
-                requires_replace.push(AttributePath::of("region"));
-            }
-            for (object, field) in [("bucket", "name"), ("queue", "name"), ("queue", "fifo")] {
-                let (before, after) = (prior.get(object), state.get(object));
-                if !before.is_null() && !after.is_null() && before.get(field) != after.get(field) {
-                    requires_replace.push(AttributePath::of(object).attribute(field));
-                }
-            }
-        }
-        let inputs = [
-            "endpoint",
-            "access_key",
-            "secret_key",
-            "queue",
-            "replication",
-            "drift",
-        ];
-        let moves = inputs.iter().any(|name| state.get(name) != prior.get(name));
-        if prior.is_null() || moves || !requires_replace.is_empty() {
-            for name in COMPUTED {
-                state.set(name, Value::Unknown);
-            }
-        }
-        Planned {
-            state,
-            requires_replace,
-            diagnostics: Diagnostics::new(),
-        }
+        plan::plan(request)
     }
 
     async fn create(
@@ -421,21 +256,22 @@ impl Resource<Configured> for Alias {
         let scope = scope(operation, timeouts::of(&planned, "create"));
         let look = async {
             let spec = specify(&planned)?;
-            let presence = alias::admit(&scope, &spec).await?;
-            Ok((spec, presence))
+            alias::admit(&scope, &spec).await?;
+            Ok(spec)
         };
-        let (spec, presence) = match look.await {
-            Ok(looked) => looked,
+        let spec = match look.await {
+            Ok(spec) => spec,
             Err(error) => return SUBJECT.refused(&error),
         };
-        let presence = match presence {
-            // An endpoint that goes away on the way is refused like one that never answered.
-            Presence::Absent => Presence::Partial,
-            found => found,
-        };
         let done = alias::apply(&scope, &spec).await;
+        let failed = done.is_err();
         let done = done.map(|observed| state(&observed, &spec, &planned));
-        SUBJECT.created(planned, presence, done)
+        // What is there may hold data soon after it was made, and Terraform destroys what a failed create returns.
+        let mut outcome = SUBJECT.created(planned, Presence::Partial, done);
+        if failed {
+            tell_what_is_left(&mut outcome.diagnostics, &spec);
+        }
+        outcome
     }
 
     async fn read(
@@ -478,7 +314,15 @@ impl Resource<Configured> for Alias {
                 alias::remove_queue(&scope, &before).await?;
             }
             let observed = alias::apply(&scope, &spec).await?;
-            Ok(state(&observed, &spec, &planned))
+            let mut changed = state(&observed, &spec, &planned);
+            // Other resources are changed with what was planned; what the endpoint tells otherwise is for the next read.
+            for (_, url, _) in QUEUES {
+                let told = planned.get(url);
+                if told.is_known() && !told.is_null() {
+                    changed.set(url, told.clone());
+                }
+            }
+            Ok(changed)
         };
         SUBJECT.changed(prior.clone(), &planned, work.await)
     }
@@ -526,7 +370,7 @@ impl Resource<Configured> for Alias {
                 return Err(Error::NotFound {
                     kind: "bucket",
                     name: (*bucket).to_owned(),
-                    remedy: format!("`aws --endpoint-url {endpoint} s3 ls` lists them."),
+                    remedy: format!("`aws --endpoint-url {endpoint} s3 ls` lists them.").into(),
                 });
             }
             Ok(self::state(&observed, &asked, &state))

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use atlas_engine::docker::DockerNetwork;
 use atlas_engine::network::{self, Spec};
-use atlas_engine::{Error, FieldPath, Result};
+use atlas_engine::{Error, FieldPath, Problem, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource,
     Schema, Type, Value,
@@ -14,7 +14,7 @@ use tfplugin::{
 use crate::configured::Configured;
 use crate::outcome::Subject;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, push_problems, text_map};
+use crate::translate::{Reader, diagnostics, push_passing, push_problems, text_map};
 
 /// The resource.
 pub(crate) struct Network;
@@ -77,6 +77,31 @@ async fn existing(operation: &Operation<Configured>, name: &str) -> Result<Optio
     network::observe(&operation.data.context(operation).await?, name).await
 }
 
+/// What stands in the way of a network that is to be made, and what of that the same apply may remove.
+async fn foresee(
+    operation: &Operation<Configured>,
+    prior: &Value,
+    spec: &Spec,
+    replaced_by: &[&str],
+) -> Result<Vec<Problem>> {
+    if !operation.data.is_decided() {
+        return Ok(Vec::new());
+    }
+    let cx = operation.data.context(operation).await?;
+    // The network that is to be replaced is gone before this one is made.
+    let own = prior.get("name").as_str().unwrap_or(&spec.name);
+    if own == spec.name
+        && let Some(changed) = replaced_by.first()
+        && let Some(there) = network::observe(&cx, own).await?
+        && let Some(problem) = network::refuse_use(&there, &FieldPath::of(changed))
+    {
+        return Err(Error::Invalid(vec![problem]));
+    }
+    let others = cx.docker.networks(None).await?;
+    let path = FieldPath::of("subnet");
+    network::foresee(network::overlapping(spec.subnet, own, &path, &others))
+}
+
 #[async_trait]
 impl Resource<Configured> for Network {
     fn name(&self) -> &'static str {
@@ -114,17 +139,17 @@ impl Resource<Configured> for Network {
     async fn plan(&self, operation: &Operation<Configured>, request: PlanRequest) -> Planned {
         let mut state = request.proposed;
         let mut diagnostics_now = Diagnostics::new();
-        let mut requires_replace = Vec::new();
+        let mut replaced_by = Vec::new();
         for name in REPLACING {
             let computed_later = name == "gateway" && request.config.get(name).is_null();
             if !request.prior.is_null()
                 && !computed_later
                 && state.get(name) != request.prior.get(name)
             {
-                requires_replace.push(AttributePath::of(name));
+                replaced_by.push(name);
             }
         }
-        if request.prior.is_null() || !requires_replace.is_empty() {
+        if request.prior.is_null() || !replaced_by.is_empty() {
             if request.config.get("gateway").is_null() {
                 state.set("gateway", Value::Unknown);
             }
@@ -138,26 +163,10 @@ impl Resource<Configured> for Network {
                         Value::optional(spec.gateway().map(|address| address.to_string())),
                     );
                 }
-                let looks = operation.data.is_decided();
-                let others = async {
-                    if !looks {
-                        return Ok(Vec::new());
-                    }
-                    let cx = operation.data.context(operation).await?;
-                    cx.docker.networks(None).await
-                };
-                // The network that is to be replaced is gone before this one is made.
-                let own = request
-                    .prior
-                    .get("name")
-                    .as_str()
-                    .unwrap_or(&spec.name)
-                    .to_owned();
-                match others.await {
-                    Ok(others) => {
-                        let path = FieldPath::of("subnet");
-                        let overlap = network::refuse_overlap(spec.subnet, &own, &path, &others);
-                        push_problems(&mut diagnostics_now, overlap.as_slice());
+                let look = foresee(operation, &request.prior, &spec, &replaced_by);
+                match look.await {
+                    Ok(in_the_way) => {
+                        push_passing(&mut diagnostics_now, &in_the_way);
                     }
                     Err(error) => {
                         diagnostics_now
@@ -168,7 +177,7 @@ impl Resource<Configured> for Network {
         }
         Planned {
             state,
-            requires_replace,
+            requires_replace: replaced_by.into_iter().map(AttributePath::of).collect(),
             diagnostics: diagnostics_now,
         }
     }

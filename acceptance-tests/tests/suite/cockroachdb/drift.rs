@@ -1,22 +1,98 @@
 //! What was changed behind Terraform's back is seen and mended.
 
-use acceptance_tests::{Plan, Sandbox, Terraform};
+use acceptance_tests::{Sandbox, Terraform};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{CLUSTER, DATABASE, Ledger, US, members, sql};
+use super::{CLUSTER, DATABASE, EU, Ledger, US, members, sql};
 
-/// What the plan shows for an address, and that an apply mends it.
-fn expect_mended(terraform: &Terraform, address: &str, path: &str) -> Result<Plan> {
+/// What was broken at once, the plan shows at each address and path, and one apply mends it.
+fn expect_mended(terraform: &Terraform, shown: &[(&str, &str)]) -> Result<()> {
     let plan = terraform.plan_json()?;
-    plan.expect(address, &["update"])?;
-    let changed = plan.changed(address);
-    ensure!(
-        changed.iter().any(|found| found == path),
-        "the plan shows {changed:?} and not {path}\n{plan}"
-    );
+    for (address, path) in shown {
+        let what = if path.is_empty() { "create" } else { "update" };
+        plan.expect(address, &[what])?;
+        let changed = plan.changed(address);
+        ensure!(
+            path.is_empty() || changed.iter().any(|found| found == path),
+            "the plan of {address} shows {changed:?} and not {path}\n{plan}"
+        );
+    }
     terraform.repair()?;
-    Ok(plan)
+    Ok(())
+}
+
+/// Ways to break regions, the cluster and the database, some at a time: each is shown by the plan and mended by the apply,
+/// after which there is nothing to do.
+fn expect_what_is_broken_to_be_mended(
+    sandbox: &Sandbox,
+    terraform: &Terraform,
+    ledger: &Ledger,
+) -> Result<()> {
+    let docker = sandbox.docker();
+    let node = ledger.node("us-east", 1);
+    let sql = |statement: &str| sql(sandbox, &node, statement)?.success();
+    let rangefeed = "settings.kv.rangefeed.enabled";
+
+    sql("SET CLUSTER SETTING kv.rangefeed.enabled = false")?;
+    sql("ALTER DATABASE bank SURVIVE ZONE FAILURE")?;
+    docker
+        .run(&["kill", &ledger.node("eu-central", 2)])?
+        .success()?;
+    let shown = [
+        (EU, "drift"),
+        (CLUSTER, rangefeed),
+        (DATABASE, "survival_goal"),
+    ];
+    expect_mended(terraform, &shown)?;
+
+    sql("ALTER DATABASE system CONFIGURE ZONE DISCARD")?;
+    sql("ALTER DATABASE bank DROP SECONDARY REGION")?;
+    docker
+        .run(&["rm", "--force", &ledger.node("us-east", 2)])?
+        .success()?;
+    let shown = [
+        (US, "nodes"),
+        (CLUSTER, "drift"),
+        (DATABASE, "secondary_region"),
+    ];
+    expect_mended(terraform, &shown)?;
+
+    sql("ALTER RANGE meta CONFIGURE ZONE DISCARD")?;
+    sql("ALTER DATABASE bank SET PRIMARY REGION \"witness\"")?;
+    docker
+        .run(&["pause", &ledger.node("eu-central", 2)])?
+        .success()?;
+    let shown = [
+        (EU, "drift"),
+        (CLUSTER, "drift"),
+        (DATABASE, "primary_region"),
+    ];
+    expect_mended(terraform, &shown)?;
+
+    // With its store a node is lost, and another comes back at its address.
+    let lost = ledger.node("us-east", 2);
+    sql("RESET CLUSTER SETTING kv.rangefeed.enabled")?;
+    sql("DROP DATABASE bank CASCADE")?;
+    docker.run(&["rm", "--force", &lost])?.success()?;
+    docker.run(&["volume", "rm", &lost])?.success()?;
+    let shown = [(US, "nodes"), (CLUSTER, rangefeed), (DATABASE, "")];
+    expect_mended(terraform, &shown)?;
+
+    let certificates = terraform.folder().join("certificates");
+    std::fs::remove_file(certificates.join("client.root.crt"))?;
+    sql("ALTER DATABASE bank SURVIVE ZONE FAILURE")?;
+    sql("ALTER DATABASE bank DROP REGION \"witness\"")?;
+    docker.exec(&node, &["rm", "/cockroach/cockroach-certs/ca.crt"])?;
+    expect_mended(
+        terraform,
+        &[(US, "drift"), (EU, "drift"), (DATABASE, "regions")],
+    )?;
+    ensure!(
+        certificates.join("client.root.crt").exists(),
+        "root has no certificate"
+    );
+    Ok(())
 }
 
 #[test]
@@ -27,29 +103,7 @@ fn what_was_changed_by_hand_is_seen_and_mended() -> Result<()> {
     let mut ledger = Ledger::new(&sandbox)?;
     terraform.apply(&ledger.hcl())?;
     let node = ledger.node("us-east", 1);
-
-    docker.run(&["kill", &ledger.node("eu-central", 2)])?;
-    expect_mended(
-        &terraform,
-        "atlas_cockroachdb_region.r[\"eu-central\"]",
-        "drift",
-    )?;
-    docker.run(&["rm", "--force", &ledger.node("us-east", 2)])?;
-    expect_mended(&terraform, US, "nodes")?;
-    sql(
-        &sandbox,
-        &node,
-        "SET CLUSTER SETTING kv.rangefeed.enabled = false",
-    )?;
-    expect_mended(&terraform, CLUSTER, "settings.kv.rangefeed.enabled")?;
-    sql(
-        &sandbox,
-        &node,
-        "ALTER DATABASE system CONFIGURE ZONE DISCARD",
-    )?;
-    expect_mended(&terraform, CLUSTER, "drift")?;
-    sql(&sandbox, &node, "ALTER DATABASE bank SURVIVE ZONE FAILURE")?;
-    expect_mended(&terraform, DATABASE, "survival_goal")?;
+    expect_what_is_broken_to_be_mended(&sandbox, &terraform, &ledger)?;
 
     // Certificates change without a restart.
     let before = docker.container(&node)?.started_at().to_owned();

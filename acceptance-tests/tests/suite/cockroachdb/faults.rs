@@ -5,36 +5,73 @@ use std::time::Duration;
 use acceptance_tests::{
     Fault, FaultProxy, Pattern, Sandbox, Settings, Terraform, descendant_running,
 };
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{Ledger, members};
 
-/// Applies, kills the provider after a while, and applies again.
-fn killed_and_applied_again(terraform: &Terraform, hcl: &str, after: Duration) -> Result<()> {
+/// Kills the provider when it makes the n-th call of this kind.
+fn killed_at(
+    sandbox: &Sandbox,
+    terraform: &mut Terraform,
+    hcl: &str,
+    (n, method, path): (usize, &str, &str),
+) -> Result<()> {
+    let proxy = FaultProxy::start(
+        &sandbox.path("docker.sock"),
+        &Settings::get()?.docker_socket,
+    )?;
+    terraform.set_docker_host(Some(proxy.host()));
+    let call = Pattern::of(method, path);
     let mut running = terraform.start_apply(hcl)?;
-    let started = std::time::Instant::now();
-    while started.elapsed() < after && running.is_running()? {
-        std::thread::sleep(Duration::from_millis(50));
+    while proxy.calls(&call).len() < n {
+        if !running.is_running()? {
+            bail!(
+                "{method} {path} came less than {n} times in\n{}",
+                running.wait()?
+            );
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
-    if let Some(provider) = descendant_running(running.pid(), "terraform-provider-atlas") {
-        provider.kill()?;
-    }
+    let provider = descendant_running(running.pid(), "terraform-provider-atlas");
+    provider.context("no provider runs")?.kill()?;
     let finished = running.wait()?;
-    terraform
-        .apply(hcl)
-        .with_context(|| format!("killed after {after:?} was:\n{finished}"))?;
+    ensure!(
+        finished.code == Some(1),
+        "it was to be killed at {method} {path}\n{finished}"
+    );
+    terraform.set_docker_host(None);
     Ok(())
 }
 
 #[test]
 fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let terraform = sandbox.terraform()?;
+    let mut terraform = sandbox.terraform()?;
     let mut ledger = Ledger::new(&sandbox)?;
     let docker = sandbox.docker();
-    for (nodes, after) in [(2, 900), (3, 1300), (2, 1600), (3, 2200), (2, 2600)] {
+    // Its state has nothing of what it made, until it comes to the end.
+    for moment in [
+        (3, "POST", "/containers/create"),
+        (1, "PUT", "/containers/*/archive"),
+        (1, "POST", "/containers/*/start"),
+    ] {
+        killed_at(&sandbox, &mut terraform, &ledger.hcl(), moment)?;
+    }
+    terraform.apply(&ledger.hcl())?;
+    let third = format!("/containers/{}", ledger.node("us-east", 3));
+    let of_third = |what: &str| format!("{third}{what}");
+    for (nodes, method, path) in [
+        (3, "PUT", of_third("/archive")),
+        (2, "POST", of_third("/stop")),
+        (3, "POST", of_third("/start")),
+        (2, "DELETE", of_third("")),
+    ] {
         ledger.regions[0].1 = nodes;
-        killed_and_applied_again(&terraform, &ledger.hcl(), Duration::from_millis(after))?;
+        let hcl = ledger.hcl();
+        killed_at(&sandbox, &mut terraform, &hcl, (1, method, &path))?;
+        terraform
+            .apply(&hcl)
+            .with_context(|| format!("after it was killed at {method} {path}"))?;
         ensure!(
             members(&terraform)?["us-east"] == nodes,
             "{}",
@@ -42,7 +79,9 @@ fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Resul
         );
     }
     ledger.region = format!("version = \"{}\"", Settings::get()?.cockroachdb_older);
-    killed_and_applied_again(&terraform, &ledger.hcl(), Duration::from_millis(2500))?;
+    let stop = (2, "POST", "/containers/*/stop");
+    killed_at(&sandbox, &mut terraform, &ledger.hcl(), stop)?;
+    terraform.apply(&ledger.hcl())?;
     let left = docker.objects(&sandbox.prefix())?;
     ensure!(left.volumes.len() == 5, "there is:\n{left}");
     terraform.destroy()?;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 const CLUSTER: &str = "atlas_cockroachdb_cluster.c";
 const DATABASE: &str = "atlas_cockroachdb_database.d";
 const US: &str = "atlas_cockroachdb_region.r[\"us-east\"]";
+const EU: &str = "atlas_cockroachdb_region.r[\"eu-central\"]";
 
 /// A cluster as a configuration.
 #[derive(Clone)]

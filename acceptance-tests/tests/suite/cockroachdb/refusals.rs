@@ -1,10 +1,10 @@
 //! What is refused before anything changes, and what the world refuses, each with its remedy.
 
-use acceptance_tests::{Sandbox, Settings};
+use acceptance_tests::{Fault, FaultProxy, Pattern, Sandbox, Settings, Terraform};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use super::{Ledger, members};
+use super::{Ledger, US, members, sql};
 
 #[test]
 fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
@@ -95,10 +95,87 @@ fn fast_image(sandbox: &Sandbox) -> Result<String> {
     Ok(name)
 }
 
+/// What is there already is neither taken over nor destroyed: not by a replacement that creates first, and not by another
+/// state. What is refused leaves nothing in that.
+fn expect_what_exists_to_be_left_alone(
+    sandbox: &Sandbox,
+    terraform: &Terraform,
+    ledger: &Ledger,
+) -> Result<()> {
+    let replace = format!("-replace={US}");
+    let replaced = terraform
+        .command("apply")?
+        .args(["-auto-approve", &replace])
+        .finish()?;
+    let said = replaced.output();
+    ensure!(
+        replaced.code == Some(1) && said.contains("exists already"),
+        "{said}"
+    );
+    terraform.expect_no_changes()?;
+
+    sql(sandbox, &ledger.node("us-east", 1), "CREATE DATABASE bank")?.success()?;
+    let another = sandbox.another_terraform("another")?;
+    let Ledger { name, network, .. } = ledger;
+    let certificates = terraform.folder().join("certificates");
+    let certificates = certificates.display();
+    let said = another.expect_apply_error(&format!(
+        r#"
+resource "atlas_cockroachdb_region" "r" {{
+  for_each     = toset(["us-east"])
+  cluster      = "{name}"
+  name         = each.key
+  regions      = ["us-east", "eu-central", "witness"]
+  nodes        = 3
+  network      = "{network}"
+  certificates = "{certificates}"
+}}
+resource "atlas_cockroachdb_cluster" "c" {{
+  name    = "{name}"
+  regions = ["us-east"]
+}}
+resource "atlas_cockroachdb_database" "d" {{
+  cluster        = "{name}"
+  name           = "bank"
+  primary_region = "us-east"
+}}
+resource "atlas_cockroachdb_cluster" "unknown" {{
+  name    = "no-such"
+  regions = ["us-east"]
+}}
+resource "atlas_cockroachdb_database" "unknown" {{
+  cluster        = "no-such"
+  name           = "bank"
+  primary_region = "us-east"
+}}
+"#
+    ))?;
+    for parts in [
+        &[
+            "region of CockroachDB",
+            "us-east",
+            "exists already",
+            "Import it",
+        ][..],
+        &["cluster of CockroachDB", "exists already", "Import it"],
+        &["database", "/bank", "exists already", "Import it"],
+        &["no-such", "Make its regions first"],
+        &["no-such", "atlas_cockroachdb_cluster"],
+    ] {
+        said.expect(parts)?;
+    }
+    let known = another.addresses()?;
+    ensure!(known.is_empty(), "the other state holds {known:?}");
+    terraform.expect_no_changes()?;
+
+    sql(sandbox, &ledger.node("us-east", 1), "DROP DATABASE bank")?.success()?;
+    Ok(())
+}
+
 #[test]
 fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     let sandbox = Sandbox::open()?;
-    let terraform = sandbox.terraform()?;
+    let mut terraform = sandbox.terraform()?;
     let docker = sandbox.docker();
     let mut ledger = Ledger::new(&sandbox)?;
     ledger.regions = vec![("us-east", 3)];
@@ -120,7 +197,30 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
         "Choose another port",
     ])?;
     drop(listener);
+
+    // A create that failed is finished by the next one, though Terraform has the region as tainted, and destroys that after
+    // it.
+    let proxy = FaultProxy::start(
+        &sandbox.path("docker.sock"),
+        &Settings::get()?.docker_socket,
+    )?;
+    let start = format!("/containers/{}/start", ledger.node("us-east", 2));
+    proxy.fault_at(1, Pattern::of("POST", &start), Fault::Refuse);
+    terraform.set_docker_host(Some(proxy.host()));
+    terraform.expect_apply_error(&ledger.hcl())?;
+    terraform.set_docker_host(None);
+    ensure!(proxy.is_spent(), "no node was started");
+    ensure!(
+        terraform.state_file()?.contains("\"tainted\""),
+        "the region is not tainted"
+    );
     terraform.apply(&ledger.hcl())?;
+    ensure!(
+        members(&terraform)? == json!({"us-east": 3}),
+        "{}",
+        members(&terraform)?
+    );
+    expect_what_exists_to_be_left_alone(&sandbox, &terraform, &ledger)?;
 
     // A port cannot go from one node to another while both keep running.
     let [sql, _] = ledger.ports;

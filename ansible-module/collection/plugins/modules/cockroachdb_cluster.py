@@ -40,7 +40,8 @@ options:
     elements: str
   certificates:
     description:
-    - The same folder as in its regions; the authority in it goes with the cluster.
+    - The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your
+      own files stay, also an authority that you brought.
     type: path
   settings:
     description:

@@ -119,7 +119,8 @@ options:
     description:
     - The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client
       certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same.
-      Needed unless the region is insecure.
+      Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are
+      warned a year ahead. Needed unless the region is insecure.
     type: path
   certificate_days:
     description:

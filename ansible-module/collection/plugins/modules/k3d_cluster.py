@@ -132,11 +132,12 @@ options:
     suboptions:
       source:
         description:
-        - Folder of the host, or a named volume. Left out, an anonymous volume.
+        - Absolute path of a folder on the machine that runs Docker, or the name of a volume. Left out, an
+          anonymous volume.
         type: str
       destination:
         description:
-        - Absolute path in the nodes.
+        - Absolute path in the nodes; C(:ro) and other options of a mount may follow it.
         type: str
         required: true
       node_filters:
@@ -194,7 +195,7 @@ options:
     suboptions:
       arg:
         description:
-        - For instance V(--disable=traefik).
+        - For instance V(--disable=traefik). A flag and its value are one word, or two elements.
         type: str
         required: true
       node_filters:
@@ -210,7 +211,7 @@ options:
     suboptions:
       label:
         description:
-        - Written C(key=value).
+        - Written C(key=value), as Kubernetes lets a node label itself.
         type: str
         required: true
       node_filters:
@@ -220,11 +221,11 @@ options:
         elements: str
   servers_memory:
     description:
-    - Memory limit of each server, for instance V(2g).
+    - Memory limit of each server, for instance V(1.5g). Kubernetes takes it for the node's memory.
     type: str
   agents_memory:
     description:
-    - Memory limit of each agent, for instance V(512m).
+    - Memory limit of each agent, for instance V(512m). Kubernetes takes it for the node's memory.
     type: str
   disable_load_balancer:
     description:
@@ -240,7 +241,7 @@ options:
     type: bool
   kubeconfig:
     description:
-    - A kubeconfig file to keep up to date, mode 0600, on the host of the module.
+    - A kubeconfig file to keep up to date, on the host of the module. A new one has mode 0600.
     type: dict
     suboptions:
       path:
@@ -249,12 +250,14 @@ options:
         type: path
       update_default_kubeconfig:
         description:
-        - Write to the file of E(KUBECONFIG), or C(~/.kube/config).
+        - 'Write to the file that kubectl would write to: of those in E(KUBECONFIG) the one with the
+          cluster''s entries, else the first that exists, else the last; without E(KUBECONFIG),
+          C(~/.kube/config).'
         type: bool
         default: false
       switch_current_context:
         description:
-        - Make this cluster the current context.
+        - Make this cluster the current context of that file.
         type: bool
         default: false
   recreate:

@@ -10,8 +10,9 @@ module: kubeconfig
 short_description: Kubeconfig entries of k3d clusters
 version_added: 0.1.0
 description:
-- Keeps a cluster's entries in a kubeconfig file on the host of the module. Other entries stay as they are.
-  The file is written only where it must change, with mode 0600, in one step.
+- Keeps a cluster's entries in a kubeconfig file on the host of the module. What else is in it stays as it is.
+  The file is written only where it must change. A new one has mode 0600; one that is there keeps its owner
+  and its mode, but for what everybody may do.
 - Credentials are not returned.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
@@ -32,7 +33,9 @@ options:
     - absent
   path:
     description:
-    - The file. Left out, that of E(KUBECONFIG), or C(~/.kube/config).
+    - 'The file. Left out, the one that kubectl would write to: of those in E(KUBECONFIG) the one with the
+      cluster''s entries, else the first that exists, else the last; without E(KUBECONFIG),
+      C(~/.kube/config).'
     type: path
   switch_current_context:
     description:

@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
 - 'Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on request
   a replicator beside it. The module ends when the server answers.'
-- An option that is not given is not compared. With persistence, changes make another container on the same
-  volume; without, they make another server, and need O(recreate).
+- An option that is not given is not compared. Where the server keeps its state, changes make another
+  container on the same volume. Without O(persistence), and on an image that passes over it as LocalStack's
+  community edition does, they make another server, and need O(recreate).
 author:
 - Project Atlas (@atlas-world)
 options:
@@ -24,12 +25,19 @@ options:
     required: true
   state:
     description:
-    - Whether the server exists. Removing it removes its data.
+    - Whether the server exists. One that holds objects or messages, or does not say what it holds, is removed
+      only with O(force_destroy).
     type: str
     default: present
     choices:
     - present
     - absent
+  force_destroy:
+    description:
+    - Whether objects in its buckets and messages in its queues may be lost with it. O(recreate) says so by
+      itself.
+    type: bool
+    default: false
   network:
     description:
     - The Docker network that it is on. Needed to make it.
@@ -154,6 +162,7 @@ EXAMPLES = r"""
   atlas.world.localstack:
     name: us-east
     state: absent
+    force_destroy: true
 """
 
 RETURN = r"""
@@ -195,6 +204,10 @@ def main():
                 "default": "present",
                 "choices": ["present", "absent"],
             },
+            "force_destroy": {
+                "type": "bool",
+                "default": False,
+            },
             "network": {
                 "type": "str",
             },
@@ -216,7 +229,6 @@ def main():
             },
             "environment": {
                 "type": "dict",
-                "no_log": True,
             },
             "replicator": {
                 "type": "dict",

@@ -14,7 +14,8 @@ description:
   kind, and what carries both to a peer region. The endpoint may be LocalStack or any other that speaks S3,
   SQS and STS.
 - 'An option that is not given is not compared. No option makes an alias anew: another region, another bucket
-  or another queue is another alias.'
+  or another queue is another alias. A bucket or queue of the name that is there already is brought to what is
+  asked, whoever made it. Rules of others in the bucket''s lifecycle are left alone.'
 author:
 - Project Atlas (@atlas-world)
 options:
@@ -30,7 +31,8 @@ options:
     required: true
   state:
     description:
-    - Whether the alias exists. A bucket that holds objects is removed only with O(bucket.force_destroy).
+    - Whether the alias exists. One whose bucket holds objects, or whose queues hold messages, is removed only
+      with O(bucket.force_destroy).
     type: str
     default: present
     choices:
@@ -59,7 +61,8 @@ options:
         required: true
       force_destroy:
         description:
-        - Whether what the bucket and the outbox hold may be lost with them.
+        - Whether objects in the bucket, and messages in the transaction queue, its dead-letter queue and the
+          outbox, may be lost with them.
         type: bool
         default: false
       versioning:
@@ -157,6 +160,20 @@ options:
       there.
     type: int
     default: 300
+  docker_host:
+    description:
+    - 'Not used: accepted because defaults of the action group may have it.'
+    type: str
+    aliases:
+    - docker_url
+  docker_cert_path:
+    description:
+    - 'Not used: accepted because defaults of the action group may have it.'
+    type: path
+  docker_tls_verify:
+    description:
+    - 'Not used: accepted because defaults of the action group may have it.'
+    type: bool
 attributes:
   check_mode:
     description: Tells what would change, from the same plan that a run carries out.
@@ -329,6 +346,17 @@ def main():
             "wait_timeout": {
                 "type": "int",
                 "default": 300,
+            },
+            "docker_host": {
+                "type": "str",
+                "aliases": ["docker_url"],
+            },
+            "docker_cert_path": {
+                "type": "path",
+                "no_log": False,
+            },
+            "docker_tls_verify": {
+                "type": "bool",
             },
         },
         supports_check_mode=True,

@@ -11,7 +11,10 @@ short_description: Bridges between k3d clusters
 version_added: 0.1.0
 description:
 - Connects two or more clusters. Pods reach the other clusters' pods and Services by address, and Services by
-  name, as C(SERVICE.NAMESPACE.svc.CLUSTER).
+  name, as C(SERVICE.NAMESPACE.svc.CLUSTER.atlas.internal). Pods behind a headless Service have their names
+  likewise.
+- Pods reach containers by name too. C(CONTAINER.docker.atlas.internal) is a container on the bridge's network
+  (C(docker network connect atlas-bridge-NAME CONTAINER)) or on the network of the asking pod's own cluster.
 - Routes return by themselves when a node restarts, and nodes that join get them too.
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
@@ -45,6 +48,11 @@ options:
     - Whether members resolve each other's names. Left out, it is so for a new bridge and stays as it is for
       one that exists.
     type: bool
+  domain:
+    description:
+    - Below which domain those names lie, changed in place, two labels or more. Left out, it is
+      C(atlas.internal) for a new bridge and stays as it is for one that exists.
+    type: str
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
@@ -154,6 +162,9 @@ def main():
             },
             "dns": {
                 "type": "bool",
+            },
+            "domain": {
+                "type": "str",
             },
             "recreate": {
                 "type": "str",

@@ -32,12 +32,15 @@ class NativeModule(ActionBase):
         architecture = self._architecture(task_vars)
         binary = "atlas_" + architecture
         if not os.path.exists(os.path.join(NATIVE, binary)):
-            known = sorted(name[len("atlas_"):] for name in os.listdir(NATIVE) if name.startswith("atlas_"))
+            # A collection that was installed from a checkout has no such folder.
+            found = os.listdir(NATIVE) if os.path.isdir(NATIVE) else []
+            known = sorted(name[len("atlas_"):] for name in found if name.startswith("atlas_"))
             result["failed"] = True
             result["msg"] = (
                 "The collection atlas.world has no binary for the architecture %s of this host; it has: %s. "
-                "Build one there with `make collection` and put it into %s."
-                % (architecture or "(unknown)", ", ".join(known) or "none", NATIVE)
+                "In a checkout on such a machine `make collection-build` builds it, as "
+                "ansible-module/collection/native/%s; put it into %s."
+                % (architecture or "(unknown)", ", ".join(known) or "none", binary, NATIVE)
             )
             return result
         module_loader.add_directory(NATIVE)

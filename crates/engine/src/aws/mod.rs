@@ -4,8 +4,12 @@
 //! named in the path, and checksums are sent only where the operation demands them, because not every endpoint
 //! knows them.
 
+mod lifecycle;
+mod replication;
 mod s3;
 mod sqs;
+#[cfg(test)]
+pub(crate) mod stand_in;
 
 use std::time::Duration;
 
@@ -22,10 +26,12 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use crate::error::{Error, Result};
 use crate::path::FieldPath;
 
+pub use lifecycle::Lifecycle;
+pub use replication::Replication;
+pub use s3::Bucket;
 pub(crate) use s3::not_empty;
-pub use s3::{Bucket, Lifecycle, Replication};
-pub(crate) use sqs::holds_messages;
-pub use sqs::{Queue, QueueAttributes};
+pub use sqs::{Made, Queue, QueueAttributes};
+pub(crate) use sqs::{holds_messages, name_of};
 
 /// Time for a connection to be made.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -235,9 +241,6 @@ fn hint(code: &str) -> &'static str {
         }
         "AccessDenied" | "AccessDeniedException" => {
             ". Give the credentials this right, or use others"
-        }
-        "QueueDeletedRecently" | "AWS.SimpleQueueService.QueueDeletedRecently" => {
-            ". A queue's name is free again 60 seconds after it was deleted: apply again then"
         }
         "InvalidRequest" => {
             ". S3 takes replication rules only where the peer's bucket exists and keeps versions: make it first"

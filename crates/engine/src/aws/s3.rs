@@ -1,27 +1,21 @@
 //! Buckets, as far as an audit bucket needs them.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_sdk_s3::types::{
-    BucketLifecycleConfiguration, BucketLocationConstraint, BucketVersioningStatus,
-    CreateBucketConfiguration, Delete, DeleteMarkerReplication, DeleteMarkerReplicationStatus,
-    Destination, Event, ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter,
-    NoncurrentVersionExpiration, NotificationConfiguration, ObjectIdentifier,
-    PublicAccessBlockConfiguration, QueueConfiguration, ReplicationConfiguration, ReplicationRule,
-    ReplicationRuleFilter, ReplicationRuleStatus, Tag, Tagging, VersioningConfiguration,
+    BucketLocationConstraint, BucketVersioningStatus, CreateBucketConfiguration, Delete, Event,
+    NotificationConfiguration, ObjectIdentifier, PublicAccessBlockConfiguration,
+    QueueConfiguration, Tag, Tagging, VersioningConfiguration,
 };
 
+use super::lifecycle::Lifecycle;
+use super::replication::Replication;
 use super::{Aws, code_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
+use crate::path::FieldPath;
 
 /// The id of our rules and notifications.
-const OURS: &str = "atlas";
-
-/// How often rules are tried while S3 misses the peer's bucket or its versions.
-const PEER_TRIES: u32 = 20;
-/// The time between two tries.
-const PEER_PAUSE: Duration = Duration::from_millis(500);
+pub(super) const OURS: &str = "atlas";
 
 /// A bucket as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -40,32 +34,6 @@ pub struct Bucket {
     pub replication: Option<Replication>,
     /// The queue that is told of objects that come and go.
     pub events: Option<String>,
-}
-
-/// What expires in a bucket.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lifecycle {
-    /// Days after which objects expire.
-    pub expiration_days: Option<i32>,
-    /// Days after which versions that are no longer current expire.
-    pub noncurrent_days: Option<i32>,
-    /// Whether there are rules besides ours, or ours says more.
-    pub has_more: bool,
-}
-
-/// What of a bucket is replicated, and whereto.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Replication {
-    /// The bucket that it is replicated to.
-    pub peer_bucket: String,
-    /// Beginnings of the keys that are replicated; none means all.
-    pub prefixes: Vec<String>,
-    /// Whether deletions are replicated.
-    pub delete_markers: bool,
-    /// The role that S3 would take on.
-    pub role_arn: String,
-    /// Whether there are rules of another kind.
-    pub has_more: bool,
 }
 
 impl Aws {
@@ -268,74 +236,6 @@ impl Aws {
             .map_err(|error| self.failed(operation, name, error))
     }
 
-    async fn lifecycle(&self, name: &str) -> Result<Lifecycle> {
-        let told = self.s3.get_bucket_lifecycle_configuration();
-        let rules = match told.bucket(name).send().await {
-            Ok(told) => told.rules.unwrap_or_default(),
-            Err(error) if code_of(&error) == "NoSuchLifecycleConfiguration" => Vec::new(),
-            Err(error) => return Err(self.failed("read the lifecycle of bucket", name, error)),
-        };
-        let mut found = Lifecycle::default();
-        for rule in rules {
-            let expiration = rule.expiration.as_ref();
-            let noncurrent = rule.noncurrent_version_expiration.as_ref();
-            let days = expiration.and_then(|one| one.days);
-            let noncurrent_days = noncurrent.and_then(|one| one.noncurrent_days);
-            let asked = lifecycle_rule(days, noncurrent_days);
-            let says_more = asked.is_none_or(|asked| {
-                asked.status != rule.status
-                    || rule.transitions.is_some()
-                    || rule.noncurrent_version_transitions.is_some()
-                    || rule.abort_incomplete_multipart_upload.is_some()
-                    || expiration.is_some_and(|one| {
-                        one.date.is_some() || one.expired_object_delete_marker == Some(true)
-                    })
-                    || noncurrent.is_some_and(|one| one.newer_noncurrent_versions.is_some())
-                    || rule.filter.as_ref().is_some_and(|filter| {
-                        filter.prefix().is_some_and(|prefix| !prefix.is_empty())
-                            || filter.tag().is_some()
-                            || filter.and().is_some()
-                            || filter.object_size_greater_than().is_some()
-                            || filter.object_size_less_than().is_some()
-                    })
-            });
-            if rule.id.as_deref() == Some(OURS) {
-                found.expiration_days = days;
-                found.noncurrent_days = noncurrent_days;
-                found.has_more |= says_more;
-            } else {
-                found.has_more = true;
-            }
-        }
-        Ok(found)
-    }
-
-    /// Sets what expires; no other rule stays.
-    pub async fn set_lifecycle(
-        &self,
-        name: &str,
-        days: Option<i32>,
-        noncurrent: Option<i32>,
-    ) -> Result<()> {
-        let operation = "set the lifecycle of bucket";
-        let Some(rule) = lifecycle_rule(days, noncurrent) else {
-            let removed = self.s3.delete_bucket_lifecycle().bucket(name).send().await;
-            return removed
-                .map(drop)
-                .map_err(|error| self.failed(operation, name, error));
-        };
-        let lifecycle = BucketLifecycleConfiguration::builder().rules(rule).build();
-        let lifecycle = lifecycle.map_err(|error| odd(name, &error))?;
-        self.s3
-            .put_bucket_lifecycle_configuration()
-            .bucket(name)
-            .lifecycle_configuration(lifecycle)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| self.failed(operation, name, error))
-    }
-
     async fn bucket_tags(&self, name: &str) -> Result<BTreeMap<String, String>> {
         match self.s3.get_bucket_tagging().bucket(name).send().await {
             Ok(told) => Ok(told
@@ -371,56 +271,6 @@ impl Aws {
             .await
             .map(drop)
             .map_err(|error| self.failed(operation, name, error))
-    }
-
-    async fn replication(&self, name: &str) -> Result<Option<Replication>> {
-        let told = match self.s3.get_bucket_replication().bucket(name).send().await {
-            Ok(told) => told.replication_configuration,
-            Err(error) if code_of(&error) == "ReplicationConfigurationNotFoundError" => None,
-            Err(error) => return Err(self.failed("read the replication of bucket", name, error)),
-        };
-        Ok(told.and_then(read_replication))
-    }
-
-    /// Sets what is replicated, or that nothing is.
-    pub async fn set_replication(&self, name: &str, wanted: Option<&Replication>) -> Result<()> {
-        let operation = "set the replication of bucket";
-        let Some(wanted) = wanted else {
-            let removed = self
-                .s3
-                .delete_bucket_replication()
-                .bucket(name)
-                .send()
-                .await;
-            return removed
-                .map(drop)
-                .map_err(|error| self.failed(operation, name, error));
-        };
-        let everything = [String::new()];
-        let prefixes = if wanted.prefixes.is_empty() {
-            &everything[..]
-        } else {
-            &wanted.prefixes
-        };
-        let mut configuration = ReplicationConfiguration::builder().role(&wanted.role_arn);
-        for (prefix, priority) in prefixes.iter().zip(1..) {
-            let rule = replication_rule(wanted, prefix, priority);
-            configuration = configuration.rules(rule.map_err(|error| odd(name, &error))?);
-        }
-        let configuration = configuration.build().map_err(|error| odd(name, &error))?;
-        let mut tries = 1..PEER_TRIES;
-        loop {
-            let request = self.s3.put_bucket_replication().bucket(name);
-            let request = request.replication_configuration(configuration.clone());
-            match request.send().await {
-                Ok(_) => return Ok(()),
-                // The peer may be made at this moment; nothing tells when it is.
-                Err(error) if code_of(&error) == "InvalidRequest" && tries.next().is_some() => {
-                    tokio::time::sleep(PEER_PAUSE).await;
-                }
-                Err(error) => return Err(self.failed(operation, name, error)),
-            }
-        }
     }
 
     /// The queue that our notification tells; `None` where there is none, or it tells of less than all.
@@ -498,104 +348,17 @@ pub(crate) fn not_empty(name: &str) -> Error {
         kind: "bucket",
         name: name.to_owned(),
         what: "objects".to_owned(),
-        remedy: "Empty it, or set force_destroy = true in bucket and apply before you destroy."
-            .to_owned(),
+        remedy: Remedy::AllowLoss {
+            field: FieldPath::of("bucket").name("force_destroy"),
+            or: "Empty it".to_owned(),
+        },
     }
 }
 
-fn odd(name: &str, error: &dyn std::error::Error) -> Error {
+/// A request that cannot even be put together.
+pub(super) fn odd(name: &str, error: &dyn std::error::Error) -> Error {
     Error::Unexpected {
         what: format!("a request for bucket {name}"),
         reason: error.to_string(),
     }
-}
-
-/// Our rule; `None` where nothing is to expire.
-fn lifecycle_rule(days: Option<i32>, noncurrent: Option<i32>) -> Option<LifecycleRule> {
-    if days.is_none() && noncurrent.is_none() {
-        return None;
-    }
-    let expiration = days.map(|days| LifecycleExpiration::builder().days(days).build());
-    let noncurrent = noncurrent.map(|days| {
-        NoncurrentVersionExpiration::builder()
-            .noncurrent_days(days)
-            .build()
-    });
-    LifecycleRule::builder()
-        .id(OURS)
-        .status(ExpirationStatus::Enabled)
-        .filter(LifecycleRuleFilter::builder().prefix("").build())
-        .set_expiration(expiration)
-        .set_noncurrent_version_expiration(noncurrent)
-        .build()
-        .ok()
-}
-
-fn replication_rule(
-    wanted: &Replication,
-    prefix: &str,
-    priority: i32,
-) -> Result<ReplicationRule, aws_sdk_s3::error::BuildError> {
-    let deletions = if wanted.delete_markers {
-        DeleteMarkerReplicationStatus::Enabled
-    } else {
-        DeleteMarkerReplicationStatus::Disabled
-    };
-    ReplicationRule::builder()
-        .id(format!("{OURS}-{priority}"))
-        .priority(priority)
-        .status(ReplicationRuleStatus::Enabled)
-        .filter(ReplicationRuleFilter::builder().prefix(prefix).build())
-        .delete_marker_replication(DeleteMarkerReplication::builder().status(deletions).build())
-        .destination(
-            Destination::builder()
-                .bucket(format!("arn:aws:s3:::{}", wanted.peer_bucket))
-                .build()?,
-        )
-        .build()
-}
-
-/// What rules like ours say; rules of another kind are only counted.
-fn read_replication(told: ReplicationConfiguration) -> Option<Replication> {
-    let mut rules = told.rules;
-    rules.sort_by_key(|rule| rule.priority);
-    let target = |rule: &ReplicationRule| {
-        let bucket = rule.destination.as_ref().map(|one| one.bucket.as_str());
-        let bucket = bucket.unwrap_or_default();
-        bucket.rsplit(':').next().unwrap_or_default().to_owned()
-    };
-    let deletes = |rule: &ReplicationRule| {
-        rule.delete_marker_replication
-            .as_ref()
-            .and_then(|one| one.status.as_ref())
-            == Some(&DeleteMarkerReplicationStatus::Enabled)
-    };
-    let first = rules.first()?;
-    let (peer_bucket, delete_markers) = (target(first), deletes(first));
-    let has_more = rules.iter().any(|rule| {
-        rule.status != ReplicationRuleStatus::Enabled
-            || target(rule) != peer_bucket
-            || deletes(rule) != delete_markers
-            || rule
-                .filter
-                .as_ref()
-                .is_some_and(|filter| filter.tag().is_some() || filter.and().is_some())
-    });
-    let mut prefixes: Vec<String> = rules
-        .iter()
-        .map(|rule| {
-            let filter = rule.filter.as_ref().and_then(ReplicationRuleFilter::prefix);
-            filter.unwrap_or_default().to_owned()
-        })
-        .collect();
-    if prefixes == [""] {
-        prefixes.clear();
-    }
-    Some(Replication {
-        peer_bucket,
-        prefixes,
-        delete_markers,
-        role_arn: told.role,
-        has_more,
-    })
 }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use aws_sdk_sqs::types::QueueAttributeName as Name;
 
 use super::{Aws, code_of};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
+use crate::path::FieldPath;
 
 /// What can be set on a queue.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +38,15 @@ pub struct Queue {
     pub tags: BTreeMap<String, String>,
     /// About how many messages are in it, received or not.
     pub messages: u64,
+}
+
+/// What became of a queue that was to be created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It is there.
+    Yes,
+    /// One of this name was deleted less than a minute ago; until then SQS gives the name to nobody.
+    NotYet,
 }
 
 impl Aws {
@@ -97,22 +107,26 @@ impl Aws {
         name: &str,
         attributes: &QueueAttributes,
         tags: &BTreeMap<String, String>,
-    ) -> Result<()> {
+    ) -> Result<Made> {
         let mut all = write(attributes, attributes.fifo);
         if attributes.fifo {
             all.insert(Name::FifoQueue, "true".to_owned());
         }
         all.retain(|_, value| !value.is_empty());
         let tags: HashMap<String, String> = tags.clone().into_iter().collect();
-        self.sqs
+        let made = self
+            .sqs
             .create_queue()
             .queue_name(name)
             .set_attributes(Some(all))
             .set_tags((!tags.is_empty()).then_some(tags))
             .send()
-            .await
-            .map(drop)
-            .map_err(|error| self.failed("create queue", name, error))
+            .await;
+        match made {
+            Ok(_) => Ok(Made::Yes),
+            Err(error) if code_of(&error).ends_with("QueueDeletedRecently") => Ok(Made::NotYet),
+            Err(error) => Err(self.failed("create queue", name, error)),
+        }
     }
 
     /// Sets all attributes of a queue that can be changed.
@@ -256,13 +270,20 @@ fn write(attributes: &QueueAttributes, fifo: bool) -> HashMap<Name, String> {
     all
 }
 
-/// A queue that holds messages which would be lost with it.
-pub(crate) fn holds_messages(name: &str, count: u64) -> Error {
+/// The name of a queue by its ARN.
+pub(crate) fn name_of(queue: &Queue) -> &str {
+    queue.arn.rsplit(':').next().unwrap_or_default()
+}
+
+/// A queue that holds messages which would be lost with it; `whose` says more of them.
+pub(crate) fn holds_messages(queue: &Queue, whose: &str) -> Error {
     Error::NotEmpty {
         kind: "queue",
-        name: name.to_owned(),
-        what: format!("about {count} messages that have not reached the peer"),
-        remedy: "Let the replicator deliver them, or set force_destroy = true in bucket and apply first."
-            .to_owned(),
+        name: name_of(queue).to_owned(),
+        what: format!("about {} messages{whose}", queue.messages),
+        remedy: Remedy::AllowLoss {
+            field: FieldPath::of("bucket").name("force_destroy"),
+            or: "Have them received".to_owned(),
+        },
     }
 }

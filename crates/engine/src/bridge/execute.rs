@@ -1,18 +1,16 @@
-//! Carries a bridge's plan out.
+//! Makes, changes and removes bridges.
 
 use futures_util::future::{join_all, try_join_all};
 
-use super::observe::{
-    CUSTOM_DNS, Observed, PATIENCE, clusters_of, dns_key, is_passing, members, observe,
-};
+use super::network_name;
+use super::observe::{Observed, clusters_of, members, observe};
 use super::plan::{Plan, Step, plan};
 use super::spec::{Spec, spec_of};
-use super::{network_name, script};
+use super::work::{carry_out, leave, set_names};
+use crate::begun::{self, Begun};
 use crate::context::Context;
-use crate::docker::{File, NetworkSpec};
-use crate::error::{Error, Result};
-use crate::k3d::kubectl;
-use crate::labels::{self, labels};
+use crate::error::{Error, Existing, Remedy, Result};
+use crate::labels;
 use crate::lock::{self, Lock};
 use crate::network::refuse_overlap;
 use crate::path::FieldPath;
@@ -20,6 +18,11 @@ use crate::presence::Presence;
 
 /// The lock of all bridges: two that share a cluster share its DNS.
 const LOCK: &str = "bridges";
+
+/// The mark of a bridge that is being created.
+pub fn begun(name: &str) -> Begun {
+    Begun::new(begun::Kind::Bridge, name)
+}
 
 /// A bridge of which everything was checked and nothing changed. Other runs wait until it is dropped.
 pub struct Admitted {
@@ -29,11 +32,56 @@ pub struct Admitted {
     lock: Lock,
 }
 
-/// Checks all that can be checked before a bridge is made or changed.
+/// Checks all that can be checked before a bridge is made, or one that an interrupted create left behind is finished.
 ///
 /// # Errors
-/// A member that does not exist, overlapping networks, or a change that needs another bridge.
+/// [`Error::Exists`] where there is a bridge of this name that no interrupted create of Atlas left, or one with other
+/// members: they would be taken off it. A member that does not exist, overlapping networks.
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
+    let admitted = look(cx, spec).await?;
+    if admitted.observed.network.is_some() {
+        let marked = begun::is_marked(cx, &begun(&spec.name)).await?;
+        let undeclared = undeclared(spec, &admitted.observed);
+        if let Some(error) = refused_takeover(&spec.name, &undeclared, marked) {
+            return Err(error);
+        }
+    }
+    Ok(admitted)
+}
+
+/// The clusters on a bridge that the specification does not name.
+fn undeclared(spec: &Spec, observed: &Observed) -> Vec<String> {
+    let Some(found) = spec_of(&spec.name, observed) else {
+        return Vec::new();
+    };
+    let clusters = found.clusters().map(str::to_owned);
+    clusters
+        .filter(|name| !spec.clusters().any(|declared| declared == name))
+        .collect()
+}
+
+/// Why a create leaves a bridge that is there as it is; `None` where an interrupted create left it.
+fn refused_takeover(name: &str, undeclared: &[String], marked: bool) -> Option<Error> {
+    let (detail, or) = match undeclared {
+        [] if marked => return None,
+        [] => (Existing::NotBegun, "remove it first".to_owned()),
+        _ => (
+            Existing::Differs,
+            format!(
+                "take those clusters off it that are not declared here ({})",
+                undeclared.join(", ")
+            ),
+        ),
+    };
+    Some(Error::Exists {
+        kind: "bridge",
+        name: name.to_owned(),
+        detail,
+        remedy: Remedy::ImportOrRename { or },
+    })
+}
+
+async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
     let lock = lock::take(cx, LOCK).await?;
     let observed = observe(cx, &spec.name, &names(spec)).await?;
     let todo = plan(spec, &observed)?;
@@ -43,7 +91,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             return Err(Error::invalid(
                 path,
                 format!("there is no cluster {name:?}."),
-                "Create it first; a reference to the cluster resource does that by itself.",
+                Remedy::CreateCluster { name: name.clone() },
             ));
         }
     }
@@ -81,8 +129,16 @@ impl Admitted {
         Presence::of(self.observed.network.is_some(), self.todo.is_empty())
     }
 
-    /// Makes it so.
-    pub async fn carry_out(self, cx: &Context) -> Result<Observed> {
+    /// Makes it, or finishes it.
+    ///
+    /// # Errors
+    /// Whatever fails on the way.
+    pub async fn make(self, cx: &Context) -> Result<Observed> {
+        begun::mark(cx, &begun(&self.spec.name)).await?;
+        self.carry_out(cx).await
+    }
+
+    async fn carry_out(self, cx: &Context) -> Result<Observed> {
         let Self {
             spec,
             observed,
@@ -91,25 +147,55 @@ impl Admitted {
         } = self;
         carry_out(cx, &spec, &todo).await?;
         let now = observe(cx, &spec.name, &names(&spec)).await?;
+        // Whoever changes it has it: an interrupted create of it is over.
+        begun::end(cx, &begun(&spec.name)).await;
         drop(lock);
+        tell_what_is_left(cx, &spec, &now);
         let left = observed.clusters.keys();
-        let left = left.filter(|name| !spec.members.iter().any(|one| one.cluster == **name));
-        on_other_bridges(cx, left).await;
+        let left = left.filter(|name| !spec.clusters().any(|declared| declared == *name));
+        on_other_bridges(cx, left).await?;
         Ok(now)
     }
 }
 
-fn names(spec: &Spec) -> Vec<String> {
-    let members = spec.members.iter();
-    members.map(|member| member.cluster.clone()).collect()
+/// Warns of what a run could not do, with the reason.
+fn tell_what_is_left(cx: &Context, spec: &Spec, now: &Observed) {
+    let Ok(left) = plan(spec, now) else {
+        return;
+    };
+    let mut details: Vec<String> = left.left_out().collect();
+    if !left.steps.is_empty() {
+        let steps: Vec<String> = left.steps.iter().map(Step::summary).collect();
+        details.push(format!(
+            "Something changed while this run was under way, a node that stopped or started for instance, and is seen \
+             and mended by the next one: {}.",
+            steps.join(", ")
+        ));
+    }
+    if !details.is_empty() {
+        let summary = format!("Bridge {} could not be looked after in full", spec.name);
+        cx.warn(summary, details.join(" "));
+    }
 }
 
-/// Makes the bridge, or brings it to what is wanted.
+fn names(spec: &Spec) -> Vec<String> {
+    spec.clusters().map(str::to_owned).collect()
+}
+
+/// Makes the bridge, or finishes one that an interrupted create left.
 ///
 /// # Errors
 /// As [`admit`], and whatever fails on the way.
+pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
+    admit(cx, spec).await?.make(cx).await
+}
+
+/// Brings an existing bridge to what is wanted: members that are not named any more leave it.
+///
+/// # Errors
+/// A member that does not exist, overlapping networks, a change that needs another bridge, and whatever fails on the way.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
-    admit(cx, spec).await?.carry_out(cx).await
+    look(cx, spec).await?.carry_out(cx).await
 }
 
 /// Takes routes, names and attachments back and removes the transit network.
@@ -124,8 +210,10 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
     let told = told.map(|server| async move {
         // Names that lead nowhere do less harm than a bridge that cannot be removed.
         if let Err(error) = set_names(cx, name, server, None).await {
-            tracing::warn!("the DNS of {server} keeps the names of bridge {name}: {error}");
-            cx.tell(&format!("the DNS of {server} could not be told"));
+            cx.warn(
+                format!("The DNS of {server} keeps the names of bridge {name}"),
+                format!("It could not be told that they are gone: {error}"),
+            );
         }
     });
     join_all(told).await;
@@ -140,26 +228,48 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
                 cx.docker.detach(&transit, &node.name).await?;
             }
         }
-        cx.docker.remove_network(&transit).await
+        cx.docker.remove_network(&transit).await?;
+        begun::clear(cx, &begun(name)).await
     })
     .await?;
     drop(lock);
-    on_other_bridges(cx, observed.clusters.keys()).await;
-    Ok(())
+    on_other_bridges(cx, observed.clusters.keys()).await
 }
 
 /// A zone that this bridge defined may be another's to define now.
-async fn on_other_bridges(cx: &Context, clusters: impl Iterator<Item = &String>) {
+async fn on_other_bridges(cx: &Context, clusters: impl Iterator<Item = &String>) -> Result<()> {
     for cluster in clusters {
-        if let Err(error) = rejoin(cx, cluster).await {
-            tracing::warn!("the other bridges of {cluster}: {error}");
-        }
+        rejoin(cx, cluster).await?;
     }
+    Ok(())
 }
 
 /// Puts a cluster's new nodes on every bridge that the cluster is on, and a cluster that was made anew on
-/// every bridge that it was on.
+/// every bridge that it was on. A cluster is well without its bridges: what fails there is warned of, and mended by the
+/// next change of the bridge, whose plan shows it.
+///
+/// # Errors
+/// That the user stopped it, or its time is up.
 pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
+    match rejoin_all(cx, cluster).await {
+        Err(error @ (Error::Cancelled { .. } | Error::TimedOut { .. })) => Err(error),
+        Err(error) => {
+            warn_of(cx, cluster, "its bridges", &error);
+            Ok(())
+        }
+        Ok(()) => Ok(()),
+    }
+}
+
+fn warn_of(cx: &Context, cluster: &str, bridge: &str, error: &Error) {
+    let summary = format!("Cluster {cluster} could not join {bridge}");
+    let detail = format!(
+        "The cluster itself is well, and the plan of the bridge shows what is missing. {error}"
+    );
+    cx.warn(summary, detail);
+}
+
+async fn rejoin_all(cx: &Context, cluster: &str) -> Result<()> {
     let list = cx.docker.networks(Some(labels::ATLAS_BRIDGE));
     let bridges = cx.guard("listing bridges", list).await?;
     if bridges.is_empty() {
@@ -188,202 +298,42 @@ pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
         let Some(spec) = spec_of(name, &observed).filter(|spec| spec.members.len() > 1) else {
             continue;
         };
-        match plan(&spec, &observed) {
-            Ok(todo) => carry_out(cx, &spec, &todo).await?,
-            // The cluster is well; it is the bridge that must be declared otherwise, and its own plan says
-            // how.
-            Err(error) => {
-                tracing::warn!("cluster {cluster} cannot join bridge {name}: {error}");
-                cx.tell(&format!("cluster {cluster} cannot join bridge {name}"));
+        let joined = match plan(&spec, &observed) {
+            Ok(todo) => carry_out(cx, &spec, &todo).await,
+            Err(error) => Err(error),
+        };
+        match joined {
+            Err(error @ (Error::Cancelled { .. } | Error::TimedOut { .. })) => return Err(error),
+            Err(error) => warn_of(cx, cluster, &format!("bridge {name}"), &error),
+            Ok(()) => {}
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_create_takes_only_a_bridge_that_an_interrupted_create_left() {
+        assert!(refused_takeover("world", &[], true).is_none());
+        let text = refused_takeover("world", &[], false).map(|error| error.to_string());
+        let text = text.unwrap_or_default();
+        for part in ["bridge world", "not begun by this create", "Take it over"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+    }
+
+    #[test]
+    fn members_that_would_be_taken_off_are_named_whoever_began_the_bridge() {
+        let others = ["ap".to_owned(), "sa".to_owned()];
+        for marked in [false, true] {
+            let text = refused_takeover("world", &others, marked).map(|error| error.to_string());
+            let text = text.unwrap_or_default();
+            for part in ["bridge world", "ap, sa", "Take it over"] {
+                assert!(text.contains(part), "{part} in {text}");
             }
         }
     }
-    Ok(())
-}
-
-async fn carry_out(cx: &Context, spec: &Spec, todo: &Plan) -> Result<()> {
-    for step in &todo.steps {
-        cx.tell(&format!("bridge {}: {}", spec.name, step.summary()));
-    }
-    if todo
-        .steps
-        .iter()
-        .any(|step| matches!(step, Step::CreateNetwork { .. }))
-    {
-        create_network(cx, spec).await?;
-    }
-    let transit = network_name(&spec.name);
-    let attach = todo.steps.iter().filter_map(|step| match step {
-        Step::Attach { node, address } => Some(async {
-            // An address that is to change, or a network that is gone: both need a clean start.
-            cx.docker.detach(&transit, node).await?;
-            let attached = cx.docker.attach(&transit, node, Some(*address)).await;
-            unless_passing(node, attached)
-        }),
-        _ => None,
-    });
-    cx.guard("attaching nodes to the bridge", try_join_all(attach))
-        .await?;
-    let route = todo.steps.iter().filter_map(|step| match step {
-        Step::Route {
-            node,
-            running,
-            script,
-        } => Some(async {
-            let set = set_routes(cx, &spec.name, node, *running, script).await;
-            unless_passing(node, set)
-        }),
-        _ => None,
-    });
-    cx.guard("setting routes", try_join_all(route)).await?;
-    let leaving = todo.steps.iter().filter_map(|step| match step {
-        Step::Leave { node, running } => Some(leave(cx, &spec.name, node, *running)),
-        _ => None,
-    });
-    try_join_all(leaving).await?;
-    let names = todo.steps.iter().filter_map(|step| match step {
-        Step::Names { server, zones, .. } => {
-            Some(set_names(cx, &spec.name, server, zones.as_deref()))
-        }
-        _ => None,
-    });
-    try_join_all(names).await.map(drop)
-}
-
-/// A node that went or stopped since it was looked at, as another run scales its cluster down for
-/// instance, is no failure of this one: the next plan sees what is there then.
-fn unless_passing(node: &str, result: Result<()>) -> Result<()> {
-    match result {
-        Err(error) if is_passing(&error) => {
-            tracing::warn!("node {node} changed meanwhile: {error}");
-            Ok(())
-        }
-        other => other,
-    }
-}
-
-async fn create_network(cx: &Context, spec: &Spec) -> Result<()> {
-    let name = network_name(&spec.name);
-    let members = names(spec).join(",");
-    let request = NetworkSpec {
-        name,
-        subnet: Some(spec.subnet),
-        gateway: None,
-        labels: labels([
-            (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
-            (labels::ATLAS_BRIDGE, &spec.name),
-            (labels::ATLAS_BRIDGE_MEMBERS, &members),
-            (
-                labels::ATLAS_BRIDGE_DNS,
-                if spec.dns { "true" } else { "false" },
-            ),
-        ]),
-    };
-    let work = cx.docker.create_network(&request);
-    cx.guard("creating the transit network", work).await
-}
-
-async fn set_routes(
-    cx: &Context,
-    bridge: &str,
-    node: &str,
-    running: bool,
-    content: &str,
-) -> Result<()> {
-    let path = script::path(bridge);
-    if running {
-        // Routes of the script before, if there is one, must not outlive it.
-        let old = format!("[ ! -x {path} ] || {path} down");
-        cx.docker.exec(node, &["sh", "-c", &old]).await?;
-    }
-    let file = File {
-        path: path.clone(),
-        content: content.as_bytes().into(),
-        mode: 0o744,
-    };
-    cx.docker.put_files(node, &[file]).await?;
-    if running {
-        cx.docker.exec(node, &["sh", &path]).await?;
-    }
-    Ok(())
-}
-
-async fn leave(cx: &Context, bridge: &str, node: &str, running: bool) -> Result<()> {
-    let work = async {
-        let path = script::path(bridge);
-        let undo = format!("[ ! -x {path} ] || {path} down; rm -f {path}");
-        let undone = if running {
-            let done = cx.docker.exec(node, &["sh", "-c", &undo]).await;
-            let went = done.is_ok();
-            unless_passing(node, done.map(drop))?;
-            went
-        } else {
-            false
-        };
-        if !undone {
-            // A file cannot be removed from a stopped container; one that does nothing can be put.
-            let nothing = File {
-                path,
-                content: b"#!/bin/sh\nexit 0\n".into(),
-                mode: 0o744,
-            };
-            unless_passing(node, cx.docker.put_files(node, &[nothing]).await)?;
-        }
-        cx.docker.detach(&network_name(bridge), node).await?;
-        if undone {
-            let settled = cx.docker.exec(node, &["sh", "-c", &script::settle()]).await;
-            unless_passing(node, settled.map(drop))?;
-        }
-        Ok(())
-    };
-    cx.guard("taking a node off the bridge", work).await
-}
-
-/// Tells a cluster's DNS, and waits until it answers with what it was told: Kubernetes alone would take
-/// minutes to pass a changed ConfigMap on.
-async fn set_names(cx: &Context, bridge: &str, server: &str, zones: Option<&str>) -> Result<()> {
-    let patch = serde_json::json!({"data": {dns_key(bridge): zones}}).to_string();
-    let namespace = "--namespace=kube-system";
-    // Created where it is missing; its other keys are the user's.
-    let question = [
-        "get",
-        "configmap",
-        CUSTOM_DNS,
-        namespace,
-        "--ignore-not-found",
-        PATIENCE,
-        "-o",
-        "name",
-    ];
-    if kubectl(cx, server, &question).await?.trim().is_empty() {
-        match kubectl(cx, server, &["create", "configmap", CUSTOM_DNS, namespace]).await {
-            // Somebody else's addition came first.
-            Err(Error::Exec { output, .. }) if output.contains("AlreadyExists") => {}
-            other => drop(other?),
-        }
-    }
-    kubectl(
-        cx,
-        server,
-        &[
-            "patch",
-            "configmap",
-            CUSTOM_DNS,
-            namespace,
-            PATIENCE,
-            "--type=merge",
-            "-p",
-            &patch,
-        ],
-    )
-    .await?;
-    let deployment = "deployment/coredns";
-    kubectl(cx, server, &["rollout", "restart", deployment, namespace]).await?;
-    kubectl(
-        cx,
-        server,
-        &["rollout", "status", deployment, namespace, "--timeout=180s"],
-    )
-    .await?;
-    Ok(())
 }

@@ -5,8 +5,9 @@
 //! k3d's entry point runs it at each start, so routes return by themselves when a node restarts. Nothing
 //! is encapsulated and pod addresses are not translated.
 //!
-//! Names: `<service>.<namespace>.svc.<cluster>` is answered by that cluster's own DNS, in every member,
-//! the cluster itself included, so that a name means the same everywhere. CoreDNS is told through
+//! Names: `<service>.<namespace>.svc.<cluster>.<domain>` is answered by that cluster's own DNS, in every member,
+//! the cluster itself included, so that a name means the same everywhere. `<container>.docker.<domain>` is
+//! answered by Docker, for containers on the networks that the members' nodes are on. CoreDNS is told through
 //! ConfigMap `kube-system/coredns-custom`, k3s's place for such additions.
 //!
 //! Who is a member is read from who is on the network, and from the scripts of the nodes that are: a
@@ -16,13 +17,17 @@
 mod execute;
 mod observe;
 mod plan;
+mod recall;
 mod script;
 mod spec;
+mod work;
+mod zones;
 
-pub use execute::{Admitted, admit, apply, delete, rejoin};
+pub use execute::{Admitted, admit, apply, begun, create, delete, rejoin};
 pub use observe::{ClusterView, NodeView, Observed, observe};
 pub use plan::{Plan, Step, plan};
 pub use spec::{Member, Spec, spec_of};
+pub use zones::DEFAULT_DOMAIN;
 
 /// The transit network's name in Docker.
 pub fn network_name(bridge: &str) -> String {

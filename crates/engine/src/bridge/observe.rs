@@ -9,15 +9,12 @@ use futures_util::future::try_join_all;
 use ipnet::Ipv4Net;
 use serde_json::Value;
 
-use super::{network_name, script};
+use super::{network_name, script, zones};
 use crate::context::Context;
 use crate::docker::{DockerNetwork, Node};
 use crate::error::{Error, Result};
 use crate::k3d::{self, Role};
 use crate::labels;
-
-/// The ConfigMap that CoreDNS reads additions from.
-pub(super) const CUSTOM_DNS: &str = "coredns-custom";
 
 /// How long a cluster may take to answer one question.
 pub(super) const PATIENCE: &str = "--request-timeout=8s";
@@ -42,6 +39,8 @@ pub struct NodeView {
     pub(super) script: Option<String>,
     /// Its routing table.
     pub(super) table: String,
+    /// Its rules of translation; empty where it cannot list them.
+    pub(super) rules: String,
 }
 
 /// A cluster as the bridge sees it.
@@ -58,9 +57,11 @@ pub struct ClusterView {
     pub(super) server: Option<String>,
     /// The address of its DNS Service.
     pub(super) dns: Option<String>,
+    /// Where its own names lie.
+    pub(super) domain: String,
     /// What its DNS was told of this bridge.
     pub(super) stub_zones: Option<String>,
-    /// The zones that its DNS was told of by other bridges.
+    /// The zones that its DNS was told of by other bridges, or by the user.
     pub(super) other_zones: BTreeSet<String>,
     /// Servers and agents by name.
     pub nodes: Vec<NodeView>,
@@ -76,8 +77,9 @@ pub struct Observed {
     /// The clusters that its nodes, or its network, name as members, in the order in which they were
     /// declared. One that was made anew is among them before it is on the network again.
     pub recorded: Vec<String>,
-    /// Whether no member is left that could tell whether there are names, and the bridge was made with them.
-    pub(super) names_pending: bool,
+    /// The domain that the bridge was made with, where it was made with names and no member is left that could tell
+    /// whether there still are.
+    pub(super) names_pending: Option<String>,
     /// The clusters on each other bridge.
     pub others: BTreeMap<String, BTreeSet<String>>,
 }
@@ -92,7 +94,7 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
     let transit = network_name(bridge);
     let network = cx.docker.network(&transit).await?;
     let names = clusters.iter().cloned();
-    let (mut recorded, mut names_pending) = (Vec::new(), false);
+    let (mut recorded, mut names_pending) = (Vec::new(), None);
     let mut clusters;
     if let Some(network) = &network {
         let attached = cx.docker.containers_on(&transit).await?;
@@ -103,11 +105,12 @@ async fn read(cx: &Context, bridge: &str, clusters: &[String]) -> Result<Observe
                 .filter(|node| node.attached)
                 .filter_map(|node| node.script.as_deref()),
         );
-        names_pending = on_nodes.is_empty()
-            && network
-                .labels
-                .get(labels::ATLAS_BRIDGE_DNS)
-                .is_some_and(|dns| dns == "true");
+        let label = |key: &str| network.labels.get(key);
+        let with_names = label(labels::ATLAS_BRIDGE_DNS).is_some_and(|dns| dns == "true");
+        names_pending = (on_nodes.is_empty() && with_names).then(|| {
+            let domain = label(labels::ATLAS_BRIDGE_DOMAIN).map(String::as_str);
+            domain.unwrap_or(zones::DEFAULT_DOMAIN).to_owned()
+        });
         recorded = or_of_network(on_nodes, network);
         let away = recorded.iter().filter(|name| !clusters.contains_key(*name));
         let away = away.cloned().collect();
@@ -220,7 +223,9 @@ async fn cluster(cx: &Context, bridge: &str, name: &str) -> Result<Option<Cluste
     let usual_dns = args
         .value("--cluster-dns")
         .or_else(|| Some(args.service_cidr.hosts().nth(9)?.to_string()));
+    let domain = args.value("--cluster-domain");
     Ok(Some(ClusterView {
+        domain: domain.unwrap_or_else(|| zones::CLUSTER_DOMAIN.to_owned()),
         cluster_cidr: args.cluster_cidr,
         service_cidr: args.service_cidr,
         gateway: network.and_then(|network| network.gateway),
@@ -297,15 +302,15 @@ fn understand(list: &str, bridge: &str) -> Option<Kubernetes> {
     });
     let dns =
         named("Service", "kube-dns").and_then(|service| service["spec"]["clusterIP"].as_str());
-    let custom = named("ConfigMap", CUSTOM_DNS).and_then(|map| map["data"].as_object());
+    let custom = named("ConfigMap", k3d::dns::CUSTOM).and_then(|map| map["data"].as_object());
     let told = || custom.into_iter().flatten();
     let own = dns_key(bridge);
     let by_others = told()
-        .filter(|(key, _)| key.starts_with(DNS_KEY) && **key != own)
+        .filter(|(key, _)| key.ends_with(DNS_KEY_END) && **key != own)
         .filter_map(|(_, blocks)| blocks.as_str());
     Some(Kubernetes {
         answers: true,
-        other_zones: by_others.flat_map(script::zones_of).collect(),
+        other_zones: by_others.flat_map(zones::zones_of).collect(),
         pods: pods.collect(),
         dns: dns.map(str::to_owned),
         stub_zones: custom.and_then(|data| data.get(&own)?.as_str().map(str::to_owned)),
@@ -318,12 +323,12 @@ pub(super) fn is_passing(error: &Error) -> bool {
     matches!(error, Error::Exec { .. }) || error.is_of_ended_container()
 }
 
-/// How the keys of bridges begin.
-const DNS_KEY: &str = "atlas-";
+/// How the keys of server blocks end.
+const DNS_KEY_END: &str = ".server";
 
 /// The key of a bridge in that ConfigMap.
 pub(super) fn dns_key(bridge: &str) -> String {
-    format!("{DNS_KEY}{bridge}.server")
+    format!("atlas-{bridge}{DNS_KEY_END}")
 }
 
 async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
@@ -335,11 +340,12 @@ async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
         None
     };
     let running = told.is_some();
-    let (table, script) = if let Some(told) = told {
+    let [table, rules, script] = if let Some(told) = told {
         told
     } else {
         let script = cx.docker.get_file(&node.name, &path).await?;
-        (String::new(), script.map(text))
+        let script = script.map(text).unwrap_or_default();
+        [String::new(), String::new(), script]
     };
     Ok(NodeView {
         name: node.name.clone(),
@@ -347,21 +353,24 @@ async fn node(cx: &Context, bridge: &str, node: &Node) -> Result<NodeView> {
         attached: node.networks.contains_key(&transit),
         address: node.static_addresses.get(&transit).copied(),
         pods: None,
-        script,
+        script: Some(script).filter(|script| !script.is_empty()),
         table,
+        rules,
     })
 }
 
-/// What a running node says of its routes and of its script, in one command; `None` where it ended a moment
-/// ago.
-async fn ask(cx: &Context, node: &str, path: &str) -> Result<Option<(String, Option<String>)>> {
-    const BETWEEN: &str = "--\n";
-    let both = format!("ip -4 route show || exit\necho --\n[ ! -f {path} ] || cat {path}");
-    match cx.docker.exec(node, &["sh", "-c", &both]).await {
+/// What a running node says of its routes, of its rules of translation and of its script, in one command; `None` where
+/// it ended a moment ago.
+async fn ask(cx: &Context, node: &str, path: &str) -> Result<Option<[String; 3]>> {
+    let all = format!(
+        "ip -4 route show || exit\necho --\niptables -w -t nat -S POSTROUTING 2>/dev/null\necho --\n\
+         [ ! -f {path} ] || cat {path}"
+    );
+    match cx.docker.exec(node, &["sh", "-c", &all]).await {
         Ok(told) => {
-            let (table, script) = told.split_once(BETWEEN).unwrap_or((&told, ""));
-            let script = Some(script.to_owned()).filter(|script| !script.is_empty());
-            Ok(Some((table.to_owned(), script)))
+            let mut parts = told.splitn(3, "--\n").map(str::to_owned);
+            let mut next = || parts.next().unwrap_or_default();
+            Ok(Some([next(), next(), next()]))
         }
         Err(error) if is_passing(&error) => Ok(None),
         Err(error) => Err(error),
@@ -387,14 +396,17 @@ mod tests {
             {"kind": "Node", "metadata": {"name": "n1"}, "spec": {}},
             {"kind": "Service", "metadata": {"name": "kube-dns"}, "spec": {"clusterIP": "10.45.0.10"}},
             {"kind": "ConfigMap", "metadata": {"name": "coredns-custom"}, "data": {
-                "atlas-world.server": "eu:53 {\n}\n", "atlas-other.server": "ap:53 {\n}\n", "mine.server": "x:53 {\n}\n"}}
+                "atlas-world.server": "eu:53 {\n}\n", "atlas-other.server": "ap:53 {\n}\n", "mine.server": "x:53 {\n}\n", "mine.override": "y {\n}\n"}}
         ]}"#;
         let told = understand(list, "world").unwrap();
         let pods = BTreeMap::from([("n0".to_owned(), "10.44.0.0/24".parse().unwrap())]);
         assert_eq!(told.pods, pods);
         assert_eq!(told.dns.as_deref(), Some("10.45.0.10"));
         assert_eq!(told.stub_zones.as_deref(), Some("eu:53 {\n}\n"));
-        assert_eq!(told.other_zones, BTreeSet::from(["ap".to_owned()]));
+        assert_eq!(
+            told.other_zones,
+            BTreeSet::from(["ap", "x"].map(str::to_owned))
+        );
     }
 
     #[test]

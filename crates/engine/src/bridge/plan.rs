@@ -5,8 +5,10 @@ use std::net::Ipv4Addr;
 
 use super::network_name;
 use super::observe::{ClusterView, NodeView, Observed};
-use super::script::{self, Routes};
+use super::recall::recalled;
+use super::script::Routes;
 use super::spec::Spec;
+use super::zones::{self, Peer};
 use crate::cidr;
 use crate::error::{Error, Problem, Result};
 use crate::path::FieldPath;
@@ -59,14 +61,14 @@ impl Step {
         match self {
             Self::CreateNetwork { network } => format!("network {network} is missing"),
             Self::Attach { node, .. } => format!("node {node} is not on the bridge"),
-            Self::Route { node, .. } => format!("routes of node {node} are missing"),
+            Self::Route { node, .. } => format!("routes of node {node} are missing or differ"),
             Self::Leave { node, .. } => format!("node {node} leaves the bridge"),
             Self::Names {
                 cluster,
                 zones: Some(_),
                 ..
             } => {
-                format!("the DNS of cluster {cluster} does not know all members")
+                format!("the DNS of cluster {cluster} does not know all members by their names")
             }
             Self::Names { cluster, .. } => {
                 format!("the DNS of cluster {cluster} forgets the bridge")
@@ -82,9 +84,22 @@ pub struct Plan {
     pub replace: Vec<&'static str>,
     /// What can, in order.
     pub steps: Vec<Step>,
+    /// Members whose Kubernetes API does not answer. What the others know of them stays; what they know cannot be seen.
+    pub silent: Vec<String>,
 }
 
 impl Plan {
+    /// What is left undone because somebody gives no answer: sentences, with what to do.
+    pub fn left_out(&self) -> impl Iterator<Item = String> {
+        self.silent.iter().map(|cluster| {
+            format!(
+                "Cluster {cluster} gives no answer: its DNS can be told nothing, and nodes that joined it meanwhile \
+                 are reached through others of it. What is missing there is seen, and mended, once its Kubernetes API \
+                 answers."
+            )
+        })
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.replace.is_empty() && self.steps.is_empty()
@@ -100,6 +115,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
     let spec = spec.informed(observed);
     crate::error::refuse(spec.problems())?;
     crate::error::refuse(connected_already(&spec, observed))?;
+    crate::error::refuse(collisions(&spec, observed).into_iter().collect())?;
+    let observed = &recalled(observed);
     let mut plan = Plan::default();
     match &observed.network {
         None => plan.steps.push(Step::CreateNetwork {
@@ -120,8 +137,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         .filter(|(name, _)| wanted.contains(name.as_str()))
         .collect();
     let addresses = addresses(&spec, observed, &members)?;
-    // While a member does not answer, its nodes' pods are not known: what leads there already stays.
-    let blind = members.values().any(|view| view.server.is_none());
+    let silent = members.iter().filter(|(_, view)| view.server.is_none());
+    plan.silent = silent.map(|(name, _)| (*name).clone()).collect();
     // Where a node is to be attached that is not there, or anew.
     let attaching = |node: &NodeView| {
         let address = addresses.get(&node.name).copied();
@@ -141,11 +158,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Plan> {
         for node in &view.nodes {
             let routes = routes(name, view, &members, &addresses);
             let script = routes.script(&spec.name, &declared);
-            let knows_members = node.script.as_deref().and_then(script::members)
-                == Some(declared.iter().map(|&name| name.to_owned()).collect());
-            let set = (blind && knows_members)
-                || (node.script.as_ref() == Some(&script)
-                    && (!node.running || routes.are_set(&node.table)));
+            let set = node.script.as_ref() == Some(&script)
+                && (!node.running || routes.are_set(&node.table, &node.rules));
             // Its routes go with the interface that it had there.
             if !set || !node.attached || attaching(node).is_some() {
                 plan.steps.push(Step::Route {
@@ -263,28 +277,43 @@ fn routes(
     routes
 }
 
+/// Where the bridge's zones and names that its members know already would hide each other.
+fn collisions(spec: &Spec, observed: &Observed) -> Option<Problem> {
+    if !spec.dns {
+        return None;
+    }
+    let clusters = || spec.members.iter().map(|member| member.cluster.as_str());
+    let views = || clusters().filter_map(|cluster| observed.clusters.get(cluster));
+    let elsewhere = views().flat_map(|view| view.other_zones.iter().cloned());
+    let kubernetes = views().map(|view| view.domain.clone());
+    zones::collision(
+        &spec.domain,
+        clusters(),
+        &elsewhere.collect(),
+        &kubernetes.collect(),
+        &FieldPath::of("domain"),
+    )
+}
+
 fn names(spec: &Spec, observed: &Observed, members: &BTreeMap<&String, &ClusterView>) -> Vec<Step> {
-    let zones: Vec<(String, String)> = members
-        .iter()
-        .filter_map(|(name, view)| Some(((*name).clone(), view.dns.clone()?)))
-        .collect();
-    let blind = members.values().any(|view| view.server.is_none());
+    let peers = members.iter().filter_map(|(name, view)| {
+        Some(Peer {
+            cluster: (*name).clone(),
+            dns: view.dns.clone()?,
+            cluster_domain: view.domain.clone(),
+        })
+    });
+    let peers: Vec<Peer> = peers.collect();
     let mut steps = Vec::new();
     for (name, view) in &observed.clusters {
         let Some(server) = view.server.clone() else {
             continue;
         };
         // CoreDNS refuses a zone that is defined twice: what another bridge told it stands.
-        let own: Vec<(String, String)> = zones
-            .iter()
-            .filter(|(zone, _)| !view.other_zones.contains(zone))
-            .cloned()
-            .collect();
-        let wanted = (spec.dns && members.contains_key(name) && !own.is_empty())
-            .then(|| script::stub_zones(&own));
-        let there = view.stub_zones.as_deref().map(script::zones_of);
-        let names_all = there.is_some_and(|there| own.iter().all(|(zone, _)| there.contains(zone)));
-        if view.stub_zones != wanted && !(blind && wanted.is_some() && names_all) {
+        let wanted = (spec.dns && members.contains_key(name))
+            .then(|| zones::blocks(&spec.domain, &peers, &view.other_zones))
+            .flatten();
+        if view.stub_zones != wanted {
             steps.push(Step::Names {
                 cluster: name.clone(),
                 server,
@@ -297,6 +326,7 @@ fn names(spec: &Spec, observed: &Observed, members: &BTreeMap<&String, &ClusterV
 
 #[cfg(test)]
 mod tests {
+    use super::super::script;
     use super::super::spec::Member;
     use super::*;
 
@@ -316,8 +346,10 @@ mod tests {
             pods: Some(format!("{}.{index}.0/24", &pods[..5]).parse().unwrap()),
             script: None,
             table: String::new(),
+            rules: String::new(),
         };
         ClusterView {
+            domain: zones::CLUSTER_DOMAIN.to_owned(),
             cluster_cidr: pods.parse().unwrap(),
             service_cidr: services.parse().unwrap(),
             gateway: Some(Ipv4Addr::new(172, 20, 0, 1)),
@@ -350,6 +382,7 @@ mod tests {
             subnet: "172.31.0.0/24".parse().unwrap(),
             members: vec![member("us"), member("eu")],
             dns: true,
+            domain: zones::DEFAULT_DOMAIN.to_owned(),
         }
     }
 
@@ -393,12 +426,8 @@ mod tests {
         let first = plan(&spec(), &observed).unwrap();
         observed.network = Some(crate::docker::DockerNetwork {
             name: network_name("world"),
-            id: String::new(),
-            driver: "bridge".into(),
             subnet: Some(spec().subnet),
-            gateway: None,
-            labels: BTreeMap::new(),
-            addresses: std::collections::HashMap::new(),
+            ..crate::docker::DockerNetwork::default()
         });
         for step in first.steps {
             for view in observed.clusters.values_mut() {
@@ -420,6 +449,11 @@ mod tests {
                                 .filter_map(|line| line.trim().strip_prefix("ip route replace "))
                                 .map(|route| format!("{route} dev eth1\n"))
                                 .collect();
+                            node.rules = script
+                                .lines()
+                                .filter_map(|line| line.split_once("-t nat -I "))
+                                .map(|(_, rule)| format!("-A {rule}\n"))
+                                .collect();
                         }
                         _ => {}
                     }
@@ -440,16 +474,223 @@ mod tests {
         assert_eq!(plan(&spec(), &done).unwrap(), Plan::default());
     }
 
-    #[test]
-    fn a_member_that_does_not_answer_changes_nothing_for_the_others() {
+    /// A world in which everything is done and cluster `eu` gives no answer.
+    fn silent() -> Observed {
         let mut world = done(observed());
+        world.recorded = vec!["us".to_owned(), "eu".to_owned()];
         let sick = world.clusters.get_mut("eu").unwrap();
         sick.server = None;
         sick.stub_zones = None;
         for node in &mut sick.nodes {
             node.pods = None;
         }
-        assert_eq!(plan(&spec(), &world).unwrap(), Plan::default());
+        world
+    }
+
+    #[test]
+    fn a_member_that_does_not_answer_changes_nothing_for_the_others_and_is_told_of() {
+        let plan = plan(&spec(), &silent()).unwrap();
+        assert!(plan.is_empty(), "{plan:?}");
+        let told: Vec<String> = plan.left_out().collect();
+        assert_eq!(told.len(), 1);
+        assert!(told[0].contains("Cluster eu gives no answer"), "{told:?}");
+    }
+
+    #[test]
+    fn a_member_without_dns_of_its_own_is_not_given_one_while_it_does_not_answer() {
+        let mut world = observed();
+        world.clusters.get_mut("eu").unwrap().dns = None;
+        let mut world = done(world);
+        world.recorded = vec!["us".to_owned(), "eu".to_owned()];
+        let sick = world.clusters.get_mut("eu").unwrap();
+        sick.server = None;
+        sick.stub_zones = None;
+        // k3s's rule, for when there is nobody to ask.
+        sick.dns = Some("10.47.0.10".to_owned());
+        assert!(plan(&spec(), &world).unwrap().is_empty());
+    }
+
+    type Break = fn(&mut Observed);
+
+    /// The ways to break a bridge, and what a plan says of each.
+    const BROKEN: [(&str, Break, &str); 9] = [
+        (
+            "a route deleted",
+            |world| {
+                let node = node(world, "us", 0);
+                node.table = lines_without(&node.table, "10.46.0.0/24");
+            },
+            "routes of node k3d-us-server-0",
+        ),
+        (
+            "the default route led elsewhere",
+            |world| {
+                let node = node(world, "us", 1);
+                node.table = format!("default via 172.31.0.1 dev eth1\n{}", node.table);
+            },
+            "routes of node k3d-us-agent-0",
+        ),
+        (
+            "a rule of translation deleted",
+            |world| node(world, "us", 0).rules = "-P POSTROUTING ACCEPT\n".to_owned(),
+            "routes of node k3d-us-server-0",
+        ),
+        (
+            "a script deleted",
+            |world| node(world, "us", 1).script = None,
+            "routes of node k3d-us-agent-0",
+        ),
+        (
+            "a script changed",
+            |world| {
+                let node = node(world, "us", 1);
+                node.script = node.script.take().map(|script| script + "\n");
+            },
+            "routes of node k3d-us-agent-0",
+        ),
+        (
+            "a node off the bridge",
+            |world| {
+                let node = node(world, "us", 0);
+                (node.attached, node.address) = (false, None);
+            },
+            "node k3d-us-server-0 is not on the bridge",
+        ),
+        (
+            "the names taken out of a DNS",
+            |world| world.clusters.get_mut("us").unwrap().stub_zones = None,
+            "the DNS of cluster us",
+        ),
+        (
+            "the names in a DNS changed",
+            |world| {
+                let zones = &mut world.clusters.get_mut("us").unwrap().stub_zones;
+                *zones = zones.take().map(|text| text.replace("10.45", "10.9"));
+            },
+            "the DNS of cluster us",
+        ),
+        (
+            "the transit network removed",
+            |world| {
+                world.network = None;
+                for node in world.clusters.values_mut().flat_map(|view| &mut view.nodes) {
+                    (node.attached, node.address) = (false, None);
+                }
+            },
+            "network atlas-bridge-world is missing",
+        ),
+    ];
+
+    fn node<'a>(world: &'a mut Observed, cluster: &str, index: usize) -> &'a mut NodeView {
+        &mut world.clusters.get_mut(cluster).unwrap().nodes[index]
+    }
+
+    fn lines_without(text: &str, part: &str) -> String {
+        let kept = text.lines().filter(|line| !line.contains(part));
+        kept.map(|line| format!("{line}\n")).collect()
+    }
+
+    #[test]
+    fn whatever_is_broken_is_foretold_and_mended() {
+        for (way, broken, said) in BROKEN {
+            let mut world = done(observed());
+            broken(&mut world);
+            let steps = plan(&spec(), &world).unwrap().steps;
+            let told: Vec<String> = steps.iter().map(Step::summary).collect();
+            assert!(told.iter().any(|one| one.contains(said)), "{way}: {told:?}");
+            let mended = done(world);
+            assert!(plan(&spec(), &mended).unwrap().is_empty(), "{way}");
+        }
+    }
+
+    #[test]
+    fn whatever_is_broken_is_foretold_and_mended_beside_a_member_that_does_not_answer() {
+        for (way, broken, said) in BROKEN {
+            let mut world = silent();
+            broken(&mut world);
+            let steps = plan(&spec(), &world).unwrap().steps;
+            let told: Vec<String> = steps.iter().map(Step::summary).collect();
+            assert!(told.iter().any(|one| one.contains(said)), "{way}: {told:?}");
+            let mended = done(world);
+            let left = plan(&spec(), &mended).unwrap();
+            assert!(left.steps.is_empty(), "{way}: {left:?}");
+            assert_eq!(left.silent, ["eu"], "{way}");
+        }
+    }
+
+    #[test]
+    fn a_route_deleted_beside_a_node_that_is_off_the_bridge_is_set_again() {
+        let mut world = silent();
+        let off = node(&mut world, "eu", 1);
+        (off.attached, off.running, off.address) = (false, false, None);
+        let table = &mut node(&mut world, "us", 0).table;
+        *table = lines_without(table, "10.46.0.0/24");
+        let steps = plan(&spec(), &world).unwrap().steps;
+        let told: Vec<String> = steps.iter().map(Step::summary).collect();
+        for said in [
+            "node k3d-eu-agent-0 is not on the bridge",
+            "routes of node k3d-us-server-0",
+        ] {
+            assert!(told.iter().any(|one| one.contains(said)), "{told:?}");
+        }
+        let mended = done(world);
+        assert!(plan(&spec(), &mended).unwrap().steps.is_empty());
+    }
+
+    #[test]
+    fn names_of_a_release_without_domains_are_replaced_in_place() {
+        let mut world = done(observed());
+        for view in world.clusters.values_mut() {
+            view.stub_zones = Some("eu:53 {\n    forward . 10.45.0.10\n}\n".to_owned());
+        }
+        let plan = plan(&spec(), &world).unwrap();
+        assert!(plan.replace.is_empty());
+        assert_eq!(plan.steps.len(), 2, "{plan:?}");
+        for step in &plan.steps {
+            assert!(
+                matches!(step, Step::Names { zones: Some(text), .. } if text.contains("eu.atlas.internal:53 {")),
+                "{step:?}"
+            );
+        }
+        let found = super::super::spec_of("world", &world).unwrap();
+        assert!(found.dns);
+        assert_eq!(found.domain, zones::DEFAULT_DOMAIN);
+    }
+
+    #[test]
+    fn another_domain_changes_names_and_nothing_else_and_is_read_back() {
+        let world = done(observed());
+        let mut other = spec();
+        other.domain = "k8s.example.com".to_owned();
+        let steps = plan(&other, &world).unwrap().steps;
+        let names = steps
+            .iter()
+            .filter(|step| matches!(step, Step::Names { .. }));
+        assert_eq!(names.count(), 2);
+        assert_eq!(steps.len(), 2, "{steps:?}");
+        let mut moved = world;
+        for (step, view) in steps.iter().zip(moved.clusters.values_mut()) {
+            if let Step::Names { zones, .. } = step {
+                view.stub_zones.clone_from(zones);
+            }
+        }
+        let found = super::super::spec_of("world", &moved).unwrap();
+        assert_eq!(found.domain, other.domain);
+    }
+
+    #[test]
+    fn a_zone_that_hides_a_members_own_domain_is_refused_at_the_domain() {
+        let mut world = observed();
+        world.clusters.get_mut("us").unwrap().domain = "eu.k8s.example".to_owned();
+        let mut asked = spec();
+        asked.domain = "k8s.example".to_owned();
+        let text = plan(&asked, &world).unwrap_err().to_string();
+        assert!(
+            text.contains("domain") && text.contains("eu.k8s.example"),
+            "{text}"
+        );
+        asked.dns = false;
+        assert!(plan(&asked, &world).is_ok());
     }
 
     #[test]
@@ -491,14 +732,15 @@ mod tests {
     fn a_zone_that_another_bridge_defines_is_not_defined_twice() {
         let mut observed = observed();
         let us = observed.clusters.get_mut("us").unwrap();
-        us.other_zones = BTreeSet::from(["us".to_owned()]);
+        us.other_zones = BTreeSet::from(["us.atlas.internal".to_owned()]);
         let steps = plan(&spec(), &observed).unwrap().steps;
         let zones = steps.iter().find_map(|step| match step {
             Step::Names { cluster, zones, .. } if cluster == "us" => zones.as_deref(),
             _ => None,
         });
-        let zones = script::zones_of(zones.unwrap());
-        assert_eq!(zones, BTreeSet::from(["eu".to_owned()]));
+        let zones = zones::zones_of(zones.unwrap());
+        let expected = ["docker.atlas.internal", "eu.atlas.internal"].map(str::to_owned);
+        assert_eq!(zones, BTreeSet::from(expected));
     }
 
     #[test]

@@ -1,6 +1,5 @@
 //! The script that sets a node's routes, and what it must leave behind.
 
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
@@ -31,6 +30,17 @@ pub(super) fn members(script: &str) -> Option<Vec<String>> {
     Some(line.split_whitespace().map(str::to_owned).collect())
 }
 
+/// How the line begins that sets a route, but for the default one.
+const ROUTE: &str = "ip route replace ";
+
+/// The networks to which a node's script leads, each with the address that it leads through.
+pub(super) fn routes(script: &str) -> impl Iterator<Item = (Ipv4Net, Ipv4Addr)> {
+    script.lines().filter_map(|line| {
+        let (net, via) = line.trim().strip_prefix(ROUTE)?.split_once(" via ")?;
+        Some((net.parse().ok()?, via.parse().ok()?))
+    })
+}
+
 /// What a node needs to reach the other members.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Routes {
@@ -58,11 +68,11 @@ impl Routes {
             );
         }
         for (net, via) in &self.via {
-            let _ = writeln!(up, "  ip route replace {net} via {via}");
+            let _ = writeln!(up, "  {ROUTE}{net} via {via}");
             let _ = writeln!(down, "  ip route del {net} via {via} 2>/dev/null || :");
         }
         for (own, peer) in &self.untranslated {
-            let rule = format!("POSTROUTING -s {own} -d {peer} -j ACCEPT");
+            let rule = untranslated(*own, *peer);
             let _ = writeln!(
                 up,
                 "  iptables -w -t nat -C {rule} 2>/dev/null || iptables -w -t nat -I {rule}"
@@ -77,8 +87,20 @@ impl Routes {
         )
     }
 
-    /// Whether a node's routing table (`ip -4 route show`) has all of them.
-    pub(super) fn are_set(&self, table: &str) -> bool {
+    /// Whether a node's routing table (`ip -4 route show`) and its rules of translation (`iptables -t nat -S POSTROUTING`)
+    /// have all of them. Rules that could not be listed, not even the chain's policy, are taken for set: what cannot be
+    /// listed cannot be set either.
+    pub(super) fn are_set(&self, table: &str, rules: &str) -> bool {
+        let has = |rule: &str| rules.lines().any(|line| line.trim() == rule);
+        let untranslated = rules.trim().is_empty()
+            || self
+                .untranslated
+                .iter()
+                .all(|(own, peer)| has(&format!("-A {}", untranslated(*own, *peer))));
+        untranslated && self.are_in(table)
+    }
+
+    fn are_in(&self, table: &str) -> bool {
         let default = self.gateway.is_none_or(|gateway| {
             let line = format!("default via {gateway} ");
             let mut found = table.lines().filter(|line| line.starts_with("default "));
@@ -99,24 +121,9 @@ impl Routes {
     }
 }
 
-/// The zones that server blocks define.
-pub(super) fn zones_of(blocks: &str) -> BTreeSet<String> {
-    let heads = blocks.lines().filter_map(|line| line.strip_suffix(":53 {"));
-    heads.map(str::to_owned).collect()
-}
-
-/// The CoreDNS server blocks for the members' zones: names end in the cluster's name and are answered
-/// by its own DNS, which knows them under `cluster.local`.
-pub(super) fn stub_zones(zones: &[(String, String)]) -> String {
-    let mut text = String::new();
-    for (cluster, server) in zones {
-        let _ = write!(
-            text,
-            "{cluster}:53 {{\n    errors\n    cache 10\n    rewrite name suffix .{cluster} \
-             .cluster.local answer auto\n    forward . {server}\n}}\n"
-        );
-    }
-    text
+/// The rule that leaves addresses between these pods as they are.
+fn untranslated(own: Ipv4Net, peer: Ipv4Net) -> String {
+    format!("POSTROUTING -s {own} -d {peer} -j ACCEPT")
 }
 
 #[cfg(test)]
@@ -151,16 +158,31 @@ mod tests {
         }
     }
 
+    const RULES: &str =
+        "-P POSTROUTING ACCEPT\n-A POSTROUTING -s 10.44.0.0/16 -d 10.46.0.0/16 -j ACCEPT\n";
+
+    #[test]
+    fn a_script_is_read_back() {
+        let script = routes().script("world", &["us", "eu"]);
+        let found: Vec<_> = super::routes(&script).collect();
+        assert_eq!(found, routes().via);
+    }
+
     #[test]
     fn a_route_through_another_node_does_not_count() {
-        assert!(
-            routes().are_set(
-                "default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n"
-            )
-        );
         let default = "default via 172.20.0.1 dev eth0\n";
+        let right = format!("{default}10.46.0.0/24 via 172.31.0.4 dev eth1 \n");
+        assert!(routes().are_set(&right, RULES));
         let other = format!("{default}10.46.0.0/24 via 172.31.0.40 dev eth1\n");
-        assert!(!routes().are_set(&other));
+        assert!(!routes().are_set(&other, RULES));
+    }
+
+    #[test]
+    fn addresses_that_are_translated_do_not_count() {
+        let table = "default via 172.20.0.1 dev eth0\n10.46.0.0/24 via 172.31.0.4 dev eth1 \n";
+        assert!(!routes().are_set(table, "-P POSTROUTING ACCEPT\n"));
+        // A node that cannot list its rules has no way to set them.
+        assert!(routes().are_set(table, ""));
     }
 
     #[test]
@@ -168,19 +190,8 @@ mod tests {
         let rest = "10.46.0.0/24 via 172.31.0.4 dev eth1\n";
         let docker = "default via 172.31.0.1 dev eth1\n";
         let own = "default via 172.20.0.1 dev eth0 metric 1\n";
-        assert!(!routes().are_set(&format!("{docker}{rest}")));
-        assert!(!routes().are_set(&format!("{docker}{own}{rest}")));
-        assert!(routes().are_set(&format!("{own}{rest}")));
-    }
-
-    #[test]
-    fn a_zone_is_rewritten_both_ways() {
-        let text = stub_zones(&[("dc-eu".into(), "10.47.0.10".into())]);
-        assert!(text.starts_with("dc-eu:53 {"), "{text}");
-        assert_eq!(zones_of(&text), BTreeSet::from(["dc-eu".to_owned()]));
-        assert!(
-            text.contains("rewrite name suffix .dc-eu .cluster.local answer auto"),
-            "{text}"
-        );
+        assert!(!routes().are_set(&format!("{docker}{rest}"), RULES));
+        assert!(!routes().are_set(&format!("{docker}{own}{rest}"), RULES));
+        assert!(routes().are_set(&format!("{own}{rest}"), RULES));
     }
 }

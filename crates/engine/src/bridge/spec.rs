@@ -3,8 +3,9 @@
 use ipnet::Ipv4Net;
 
 use super::observe::Observed;
+use super::zones;
 use crate::cidr;
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::network::name_problem;
 use crate::path::FieldPath;
 
@@ -30,9 +31,16 @@ pub struct Spec {
     pub members: Vec<Member>,
     /// Whether members resolve each other's names.
     pub dns: bool,
+    /// Below which domain those lie.
+    pub domain: String,
 }
 
 impl Spec {
+    /// The members' names, in the order in which they are declared.
+    pub fn clusters(&self) -> impl Iterator<Item = &str> {
+        self.members.iter().map(|member| member.cluster.as_str())
+    }
+
     /// Everything that is wrong with it, without asking the world.
     pub fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -51,10 +59,16 @@ impl Spec {
                 "Name at least two.",
             ));
         }
+        problems.extend(zones::domain_problem(
+            &self.domain,
+            &FieldPath::of("domain"),
+        ));
         let mut known: Vec<(String, Ipv4Net)> =
             vec![("the bridge's subnet".to_owned(), self.subnet)];
         for (position, member) in self.members.iter().enumerate() {
             let path = FieldPath::of("clusters").index(position);
+            let reserved = zones::member_problem(&member.cluster, &path.clone().name("name"));
+            problems.extend(reserved.filter(|_| self.dns));
             if self.members[..position]
                 .iter()
                 .any(|other| other.cluster == member.cluster)
@@ -78,8 +92,7 @@ impl Spec {
                                 "{net} (the {what} of {:?}) overlaps {other} ({owner}).",
                                 member.cluster
                             ),
-                            "Clusters on one bridge need networks of their own; see the function \
-                             region_cidrs.",
+                            Remedy::SeparateNetworks,
                         ));
                     }
                 }
@@ -110,6 +123,10 @@ pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
     let on_it = observed.clusters.iter().filter(|(name, view)| {
         !observed.recorded.contains(name) && view.nodes.iter().any(|node| node.attached)
     });
+    let told = || {
+        let views = observed.clusters.values();
+        views.filter_map(|view| view.stub_zones.as_deref())
+    };
     let members = observed
         .recorded
         .iter()
@@ -127,11 +144,12 @@ pub fn spec_of(name: &str, observed: &Observed) -> Option<Spec> {
                 }
             })
             .collect(),
-        dns: observed.names_pending
-            || observed
-                .clusters
-                .values()
-                .any(|view| view.stub_zones.is_some()),
+        dns: observed.names_pending.is_some() || told().next().is_some(),
+        domain: told()
+            .find_map(zones::domain_of)
+            .or(observed.names_pending.as_deref())
+            .unwrap_or(zones::DEFAULT_DOMAIN)
+            .to_owned(),
     })
 }
 
@@ -153,6 +171,7 @@ mod tests {
             subnet: "172.31.0.0/24".parse().unwrap(),
             members,
             dns: true,
+            domain: zones::DEFAULT_DOMAIN.into(),
         }
     }
 
@@ -178,5 +197,30 @@ mod tests {
                 .len(),
             1
         );
+    }
+
+    #[test]
+    fn a_member_called_as_the_zone_of_containers_is_refused_unless_there_are_no_names() {
+        let mut spec = spec(vec![
+            member("us", "10.44.0.0/16", "10.45.0.0/16"),
+            member("docker", "10.46.0.0/16", "10.47.0.0/16"),
+        ]);
+        let problems = spec.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path.to_string(), "clusters[1].name");
+        spec.dns = false;
+        assert!(spec.problems().is_empty());
+    }
+
+    #[test]
+    fn a_domain_is_refused_at_its_attribute() {
+        let mut spec = spec(vec![
+            member("us", "10.44.0.0/16", "10.45.0.0/16"),
+            member("eu", "10.46.0.0/16", "10.47.0.0/16"),
+        ]);
+        spec.domain = "local".into();
+        let problems = spec.problems();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!(problems[0].path.to_string(), "domain");
     }
 }

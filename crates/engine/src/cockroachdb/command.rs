@@ -202,9 +202,11 @@ impl Shell {
                 .take(2)
                 .collect();
             *message = format!("{message} {}", reasons.join("; "));
-            ". The other nodes cannot take all replicas: add nodes elsewhere first, lower the survival goal of databases, \
-             or destroy the whole cluster"
-                .clone_into(hint);
+            *hint = Some(Box::new(
+                "The other nodes cannot take all replicas: add nodes elsewhere first, lower the survival goal of \
+                 databases, or remove the whole cluster."
+                    .into(),
+            ));
         }
         Err(error)
     }
@@ -412,11 +414,7 @@ fn refused(operation: &'static str, object: &str, output: &Output) -> Error {
             format!("{message} (SQLSTATE {code})")
         },
         code,
-        hint: if hint.is_empty() {
-            hint
-        } else {
-            format!(". Hint: {hint}")
-        },
+        hint: (!hint.is_empty()).then(|| Box::new(format!("Hint: {hint}").into())),
     }
 }
 

@@ -31,6 +31,11 @@ async fn containers(cx: &Context, cluster: &str) -> Result<Vec<Node>> {
     cx.docker.containers(&[label(cluster)]).await
 }
 
+/// How a cluster is told apart where clusters of several daemons meet, for instance in a folder of certificates.
+async fn user(cx: &Context, cluster: &str) -> Result<String> {
+    Ok(format!("{cluster}@{}", cx.docker.id().await?))
+}
+
 /// Changes of one cluster take turns, across processes too: two regions that drain a node each at the same moment may
 /// take the quorum together.
 async fn turn(cx: &Context, cluster: &str) -> Result<Lock> {

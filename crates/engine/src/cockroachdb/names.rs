@@ -1,5 +1,7 @@
 //! What things are called.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::error::Problem;
 use crate::path::FieldPath;
 
@@ -78,6 +80,18 @@ pub(crate) fn problem(name: &str, path: &FieldPath) -> Option<Problem> {
     })
 }
 
+/// A database's name as part of a volume's, which has fewer letters: its own where it may be, else what is made of it.
+pub(super) fn in_volumes(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    if (1..=64).contains(&name.len()) && name.chars().all(plain) {
+        return name.to_owned();
+    }
+    let digest = Sha256::digest(name);
+    let hex: String = digest.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    // No plain name has a dash.
+    format!("database-{hex}")
+}
+
 /// A name as SQL takes it, with quotes.
 pub(crate) fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
@@ -124,6 +138,16 @@ mod tests {
         for bad in ["", "US", "1a", "a-", "a_b", &"a".repeat(25)] {
             assert!(problem(bad, &FieldPath::of("name")).is_some(), "{bad}");
         }
+    }
+
+    #[test]
+    fn names_of_databases_that_volumes_cannot_have_are_told_apart() {
+        assert_eq!(in_volumes("bank_2"), "bank_2");
+        let odd = ["Bank", "bänk", "a/b", "", &"a".repeat(65)].map(in_volumes);
+        let different: std::collections::BTreeSet<&String> = odd.iter().collect();
+        assert_eq!(different.len(), odd.len());
+        let good = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        assert!(odd.iter().all(|name| name.chars().all(good)), "{odd:?}");
     }
 
     #[test]

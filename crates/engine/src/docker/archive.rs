@@ -29,7 +29,7 @@ impl Docker {
             reason: error.to_string(),
         })?;
         let options = UploadToContainerOptionsBuilder::default().path("/").build();
-        self.api
+        self.api()
             .upload_to_container(container, Some(options), bollard::body_full(body.into()))
             .await
             .map_err(|error| self.failed("write files into", container, error))
@@ -40,7 +40,8 @@ impl Docker {
         let options = DownloadFromContainerOptionsBuilder::default()
             .path(path)
             .build();
-        let mut stream = std::pin::pin!(self.api.download_from_container(container, Some(options)));
+        let mut stream =
+            std::pin::pin!(self.api().download_from_container(container, Some(options)));
         let mut bytes = Vec::new();
         while let Some(chunk) = stream.next().await {
             match chunk {

@@ -18,9 +18,9 @@ use bollard::query_parameters::{
 use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
 
-use super::Docker;
 use super::network::endpoint;
-use crate::error::Result;
+use super::{Docker, hint};
+use crate::error::{Error, Result};
 use crate::labels::Labels;
 
 /// A port of a container, written `6443/tcp`.
@@ -206,7 +206,7 @@ impl Docker {
             .filters(filters)
             .build();
         let listed = self
-            .api
+            .api()
             .list_containers(Some(options))
             .await
             .map_err(|error| self.failed("list", "containers", error))?;
@@ -227,7 +227,7 @@ impl Docker {
     /// One container by name or id; `None` where there is none.
     pub async fn container(&self, name: &str) -> Result<Option<Node>> {
         let found = self
-            .api
+            .api()
             .inspect_container(name, None::<InspectContainerOptions>)
             .await;
         let found = self.unless_gone("inspect container", name, found)?;
@@ -239,37 +239,64 @@ impl Docker {
         let options = CreateContainerOptionsBuilder::default()
             .name(&spec.name)
             .build();
-        self.api
+        self.api()
             .create_container(Some(options), body(spec))
             .await
             .map(drop)
             .map_err(|error| self.failed("create container", &spec.name, error))
     }
 
-    /// Starts a container; one that runs already is as good.
+    /// Lets a container run, whatever state it is in: one that was paused goes on. One that runs already is as good.
     pub async fn start_container(&self, name: &str) -> Result<()> {
-        self.api
+        let started = self
+            .api()
             .start_container(name, None::<StartContainerOptions>)
             .await
-            .map_err(|error| self.failed("start container", name, error))
+            .map_err(|error| self.failed("start container", name, error));
+        match started {
+            Err(error) if error.says("cannot start a paused container") => {
+                self.unpause_container(name).await
+            }
+            Err(error) if error.says(hint::TAKEN) => Err(self.with_rival(name, error).await),
+            done => done,
+        }
+    }
+
+    /// Docker does not say which address it is that a container cannot have, nor who has it.
+    async fn with_rival(&self, name: &str, mut error: Error) -> Error {
+        let Ok(Some(node)) = self.container(name).await else {
+            return error;
+        };
+        for (network, address) in &node.static_addresses {
+            let Ok(Some(found)) = self.network(network).await else {
+                continue;
+            };
+            let rival = found.holder(*address).filter(|holder| *holder != name);
+            if let (Some(rival), Error::Docker { hint, .. }) = (rival, &mut error) {
+                *hint = hint::taken_address(name, *address, network, rival);
+                break;
+            }
+        }
+        error
     }
 
     /// Stops a container within `seconds`; one that is gone or stopped is as good.
     pub async fn stop_container(&self, name: &str, seconds: i32) -> Result<()> {
         let options = StopContainerOptionsBuilder::default().t(seconds).build();
-        match self.api.stop_container(name, Some(options)).await {
+        match self.api().stop_container(name, Some(options)).await {
             // Docker answers when it has ended, which may take longer than any other answer.
             Err(bollard::errors::Error::RequestTimeoutError) => self.until_ended(name).await,
             done => self.unless_gone("stop container", name, done).map(drop),
         }
     }
 
-    /// Lets a paused container's processes run again.
+    /// Lets a paused container's processes run again; one that runs is as good.
     pub async fn unpause_container(&self, name: &str) -> Result<()> {
-        self.api
-            .unpause_container(name)
-            .await
-            .map_err(|error| self.failed("unpause container", name, error))
+        let done = self.api().unpause_container(name).await;
+        match done.map_err(|error| self.failed("unpause container", name, error)) {
+            Err(error) if error.says("is not paused") => Ok(()),
+            done => done,
+        }
     }
 
     /// Sends a signal, for instance `SIGHUP`, to a container's process.
@@ -277,7 +304,7 @@ impl Docker {
         let options = KillContainerOptionsBuilder::default()
             .signal(signal)
             .build();
-        self.api
+        self.api()
             .kill_container(name, Some(options))
             .await
             .map_err(|error| self.failed("signal container", name, error))
@@ -289,7 +316,7 @@ impl Docker {
             .force(true)
             .v(true)
             .build();
-        match self.api.remove_container(name, Some(options)).await {
+        match self.api().remove_container(name, Some(options)).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("remove container", name, error);
@@ -334,7 +361,7 @@ impl Docker {
         let options = WaitContainerOptionsBuilder::default()
             .condition(condition)
             .build();
-        self.api.wait_container(name, Some(options)).next().await
+        self.api().wait_container(name, Some(options)).next().await
     }
 
     /// Waits until a container that ended is started again; `before` is its last start. `false` where
@@ -350,7 +377,7 @@ impl Docker {
             .filters(&filters)
             .since(&since)
             .build();
-        let mut events = std::pin::pin!(self.api.events(Some(options)));
+        let mut events = std::pin::pin!(self.api().events(Some(options)));
         loop {
             let Some(node) = self.container(name).await? else {
                 return Ok(false);

@@ -80,7 +80,7 @@ impl Docker {
         let mut input = std::mem::replace(&mut running.input, Box::pin(tokio::io::sink()));
         let names: Vec<&str> = images.iter().map(String::as_str).collect();
         let feed = async {
-            let mut saved = std::pin::pin!(self.api.export_images(&names));
+            let mut saved = std::pin::pin!(self.api().export_images(&names));
             while let Some(chunk) = saved.next().await {
                 let chunk = chunk.map_err(fail)?;
                 // A command that ended early says why in its output.
@@ -124,11 +124,11 @@ impl Docker {
             ..Default::default()
         };
         let exec = self
-            .api
+            .api()
             .create_exec(container, options)
             .await
             .map_err(fail)?;
-        let started = self.api.start_exec(&exec.id, None).await.map_err(fail)?;
+        let started = self.api().start_exec(&exec.id, None).await.map_err(fail)?;
         Ok(match started {
             StartExecResults::Attached { output, input } => Running {
                 id: exec.id,
@@ -152,7 +152,7 @@ impl Docker {
                 other => stdout.extend_from_slice(other.as_ref()),
             }
         }
-        let inspected = self.api.inspect_exec(&running.id).await.map_err(fail)?;
+        let inspected = self.api().inspect_exec(&running.id).await.map_err(fail)?;
         Ok(Output {
             code: inspected.exit_code.unwrap_or(-1),
             stdout: String::from_utf8_lossy(&stdout).into_owned(),

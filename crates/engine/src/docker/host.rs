@@ -1,11 +1,17 @@
-//! Which daemon is meant, by the rules of Docker's own command line.
+//! Which daemon is meant, by the rules of Docker's own command line: what is configured, `DOCKER_HOST`, `DOCKER_CONTEXT`,
+//! the current context of Docker's configuration, then the sockets where daemons usually listen.
 
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
 
 use super::DockerConfig;
 
-/// Docker's default.
-const DEFAULT_HOST: &str = "unix:///var/run/docker.sock";
+/// Where a daemon listens that the system runs.
+const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
+/// The context that stands for `DOCKER_HOST` or the usual socket.
+const DEFAULT_CONTEXT: &str = "default";
 
 /// How to speak to the daemon.
 #[derive(Debug, PartialEq, Eq)]
@@ -19,7 +25,9 @@ pub(super) enum Transport {
         address: String,
         certificates: PathBuf,
     },
-    /// Not spoken; the reason.
+    /// `docker system dial-stdio` on another machine, by the command `ssh`.
+    Ssh(String),
+    /// Not spoken; the reason, and what to do.
     Unsupported(String),
 }
 
@@ -28,41 +36,223 @@ pub(super) enum Transport {
 pub(super) struct Settings {
     pub(super) endpoint: String,
     pub(super) transport: Transport,
+    /// What decided it, for messages.
+    pub(super) source: String,
 }
 
-/// Applies configuration, environment and default, in this order.
-pub(super) fn resolve(config: &DockerConfig, env: impl Fn(&str) -> Option<String>) -> Settings {
-    let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    let endpoint = config
-        .host
-        .clone()
-        .filter(|host| !host.is_empty())
-        .or_else(|| set("DOCKER_HOST"))
-        .unwrap_or_else(|| DEFAULT_HOST.to_owned());
-    let tls = config
-        .tls
-        .unwrap_or_else(|| set("DOCKER_TLS_VERIFY").is_some());
-    let certificates = config
-        .cert_path
-        .clone()
-        .or_else(|| set("DOCKER_CERT_PATH").map(PathBuf::from))
-        .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".docker")))
-        .unwrap_or_else(|| PathBuf::from(".docker"));
-    let transport = match endpoint.split_once("://") {
+/// The environment, and where the system's daemon listens.
+pub(super) struct Machine<'a> {
+    pub(super) env: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) system_socket: &'a str,
+}
+
+/// Decides the endpoint on this machine.
+pub(super) fn resolve(config: &DockerConfig) -> Settings {
+    Machine {
+        env: &|name| std::env::var(name).ok(),
+        system_socket: SYSTEM_SOCKET,
+    }
+    .resolve(config)
+}
+
+impl Machine<'_> {
+    fn set(&self, name: &str) -> Option<String> {
+        (self.env)(name).filter(|value| !value.is_empty())
+    }
+
+    fn home(&self) -> Option<PathBuf> {
+        self.set("HOME").map(PathBuf::from)
+    }
+
+    /// Docker's own folder.
+    fn docker_folder(&self) -> PathBuf {
+        let own = self.set("DOCKER_CONFIG").map(PathBuf::from);
+        own.or_else(|| Some(self.home()?.join(".docker")))
+            .unwrap_or_else(|| PathBuf::from(".docker"))
+    }
+
+    fn resolve(&self, config: &DockerConfig) -> Settings {
+        let given = config.host.clone().filter(|host| !host.is_empty());
+        let given = given.map(|host| (host, "docker_host"));
+        let by_environment = || Some((self.set("DOCKER_HOST")?, "DOCKER_HOST"));
+        if let Some((endpoint, source)) = given.or_else(by_environment) {
+            let tls = config
+                .tls
+                .unwrap_or_else(|| self.set("DOCKER_TLS_VERIFY").is_some());
+            let certificates = config
+                .cert_path
+                .clone()
+                .or_else(|| self.set("DOCKER_CERT_PATH").map(PathBuf::from))
+                .unwrap_or_else(|| self.docker_folder());
+            return Settings {
+                transport: transport(&endpoint, tls, certificates),
+                endpoint,
+                source: source.to_owned(),
+            };
+        }
+        match self.context() {
+            Some((name, source)) => self.by_context(config, &name, &source),
+            None => self.by_socket(),
+        }
+    }
+
+    /// The context that is asked for, and who asks.
+    fn context(&self) -> Option<(String, String)> {
+        let by_environment = || Some((self.set("DOCKER_CONTEXT")?, "DOCKER_CONTEXT".to_owned()));
+        let by_file = || {
+            let path = self.docker_folder().join("config.json");
+            let text = std::fs::read(&path).ok()?;
+            let file: ConfigFile = serde_json::from_slice(&text).ok()?;
+            Some((file.current_context, path.display().to_string()))
+        };
+        let asked = by_environment().or_else(by_file);
+        asked.filter(|(name, _)| !name.is_empty() && name != DEFAULT_CONTEXT)
+    }
+
+    fn by_context(&self, config: &DockerConfig, name: &str, source: &str) -> Settings {
+        let source = format!("the context {name:?} of {source}");
+        let unsupported = |endpoint: &str, reason: String| Settings {
+            endpoint: endpoint.to_owned(),
+            transport: Transport::Unsupported(reason),
+            source: source.clone(),
+        };
+        let contexts = self.docker_folder().join("contexts");
+        let Some((folder, meta)) = read_context(&contexts, name) else {
+            let reason = format!(
+                "{} has no such context; `docker context ls` lists those that there are",
+                contexts.display()
+            );
+            return unsupported(&format!("context {name:?}"), reason);
+        };
+        let endpoint = meta.endpoints.docker.host;
+        if meta.endpoints.docker.skip_tls_verify {
+            let reason = "the context skips the check of the daemon's certificate, which Atlas does not: give the context \
+                          the certificate's authority (`docker context update --docker ca=…`)";
+            return unsupported(&endpoint, reason.to_owned());
+        }
+        let own = contexts.join("tls").join(folder).join("docker");
+        let tls = config.tls.unwrap_or_else(|| own.is_dir());
+        let certificates = config.cert_path.clone().unwrap_or(own);
+        Settings {
+            transport: transport(&endpoint, tls, certificates),
+            endpoint,
+            source,
+        }
+    }
+
+    /// The system's socket, or those of daemons that run without root.
+    fn by_socket(&self) -> Settings {
+        let runtime = self.set("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let of_home = |path: &str| Some(self.home()?.join(path));
+        let usual = [
+            Some(PathBuf::from(self.system_socket)),
+            runtime.map(|folder| folder.join("docker.sock")),
+            of_home(".docker/run/docker.sock"),
+            of_home(".docker/desktop/docker.sock"),
+        ];
+        let usual: Vec<PathBuf> = usual.into_iter().flatten().collect();
+        let there = usual.iter().find(|path| path.exists());
+        let (path, source) = if let Some(path) = there {
+            (path.as_path(), "the usual sockets".to_owned())
+        } else {
+            let all: Vec<String> = usual.iter().map(|one| one.display().to_string()).collect();
+            let looked = format!(
+                "the usual sockets, of which none is there: {}",
+                all.join(", ")
+            );
+            (Path::new(self.system_socket), looked)
+        };
+        let path = path.display().to_string();
+        Settings {
+            endpoint: format!("unix://{path}"),
+            transport: Transport::Unix(path),
+            source,
+        }
+    }
+}
+
+fn transport(endpoint: &str, tls: bool, certificates: PathBuf) -> Transport {
+    match endpoint.split_once("://") {
         Some(("unix", path)) => Transport::Unix(path.to_owned()),
-        Some(("tcp" | "http", _)) if !tls => Transport::Http(endpoint.clone()),
+        Some(("tcp" | "http", _)) if !tls => Transport::Http(endpoint.to_owned()),
         Some(("tcp" | "https" | "http", _)) => Transport::Tls {
-            address: endpoint.clone(),
+            address: endpoint.to_owned(),
             certificates,
         },
+        Some(("ssh", _)) => Transport::Ssh(endpoint.to_owned()),
         _ => Transport::Unsupported(
-            "only unix://, tcp://, http:// and https:// addresses are supported".to_owned(),
+            "only unix://, tcp://, http://, https:// and ssh:// addresses are supported".to_owned(),
         ),
-    };
-    Settings {
-        endpoint,
-        transport,
     }
+}
+
+/// What to do where `ssh` does not lead to the daemon.
+pub(super) fn ssh_advice(endpoint: &str) -> String {
+    let host = endpoint.trim_start_matches("ssh://");
+    format!(
+        "Docker is reached by `ssh {host} docker system dial-stdio`, which must work without a question. Or forward its \
+         socket with `ssh -nNT -L /tmp/docker.sock:{SYSTEM_SOCKET} {host}` and name unix:///tmp/docker.sock"
+    )
+}
+
+/// The machine that an endpoint is on, where that is another one.
+pub(super) fn other_machine(endpoint: &str) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    if scheme == "unix" {
+        return None;
+    }
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.split(']').next().unwrap_or_default(),
+        None => host.rsplit_once(':').map_or(host, |(host, _)| host),
+    };
+    let is_here = host == "localhost"
+        || host.is_empty()
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback());
+    (!is_here).then(|| host.to_owned())
+}
+
+/// Docker's `config.json`.
+#[derive(Deserialize)]
+struct ConfigFile {
+    #[serde(default, rename = "currentContext")]
+    current_context: String,
+}
+
+/// A context's `meta.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Meta {
+    name: String,
+    endpoints: Endpoints,
+}
+
+#[derive(Deserialize)]
+struct Endpoints {
+    docker: Endpoint,
+}
+
+#[derive(Deserialize)]
+struct Endpoint {
+    #[serde(default, rename = "Host")]
+    host: String,
+    #[serde(default, rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
+}
+
+/// The folder of a context, whose name is a hash of the context's, and what it says.
+fn read_context(contexts: &Path, name: &str) -> Option<(std::ffi::OsString, Meta)> {
+    let folders = std::fs::read_dir(contexts.join("meta")).ok()?;
+    folders.flatten().find_map(|folder| {
+        let text = std::fs::read(folder.path().join("meta.json")).ok()?;
+        let meta: Meta = serde_json::from_slice(&text).ok()?;
+        (meta.name == name).then(|| (folder.file_name(), meta))
+    })
 }
 
 /// An API version as a number that can be compared; 0 where it makes no sense.
@@ -73,89 +263,199 @@ pub(super) fn api_number(version: &str) -> u32 {
     parts.next().unwrap_or(0) * 1000 + parts.next().unwrap_or(0)
 }
 
-/// What to do about some of Docker's messages.
-pub(super) fn hint(message: &str) -> String {
-    let hints = [
-        (
-            "port is already allocated",
-            "choose another host_port, or stop what uses it",
-        ),
-        (
-            "address already in use",
-            "choose another host_port, or stop what uses it",
-        ),
-        (
-            "Address already in use",
-            "the address is given to another container of this network",
-        ),
-        (
-            "Pool overlaps",
-            "choose a subnet that no other Docker network uses (`docker network ls`)",
-        ),
-        (
-            "has active endpoints",
-            "disconnect or remove the containers on it first; where there are none, Docker has miscounted, and counts \
-             anew when its daemon is restarted",
-        ),
-        ("no such image", "pull or build the image first"),
-        (
-            "operation not permitted",
-            "privileged containers must be allowed by the daemon",
-        ),
-    ];
-    hints
-        .iter()
-        .find(|(part, _)| message.contains(part))
-        .map(|(_, advice)| format!(". Advice: {advice}"))
-        .unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
     use super::*;
 
-    fn with(pairs: &'static [(&'static str, &'static str)]) -> impl Fn(&str) -> Option<String> {
-        move |name| {
-            pairs
+    /// A machine with this environment and a home folder of its own.
+    struct Fake {
+        home: tempfile::TempDir,
+        env: BTreeMap<&'static str, String>,
+    }
+
+    impl Fake {
+        fn new(env: &[(&'static str, &str)]) -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let mut all: BTreeMap<&'static str, String> = env
                 .iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, v)| (*v).to_owned())
+                .map(|(key, value)| (*key, (*value).to_owned()))
+                .collect();
+            all.insert("HOME", home.path().display().to_string());
+            Self { home, env: all }
+        }
+
+        fn path(&self, name: &str) -> String {
+            self.home.path().join(name).display().to_string()
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            let path = self.home.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn context(&self, name: &str, folder: &str, host: &str) {
+            let meta = format!(
+                r#"{{"Name":"{name}","Metadata":{{}},"Endpoints":{{"docker":{{"Host":"{host}","SkipTLSVerify":false}}}}}}"#
+            );
+            self.write(&format!(".docker/contexts/meta/{folder}/meta.json"), &meta);
+        }
+
+        fn resolve(&self, config: &DockerConfig) -> Settings {
+            Machine {
+                env: &|name| self.env.get(name).cloned(),
+                system_socket: &self.path("system.sock"),
+            }
+            .resolve(config)
+        }
+
+        fn found(&self) -> Settings {
+            self.resolve(&DockerConfig::default())
         }
     }
 
     #[test]
-    fn the_default_is_the_usual_socket() {
-        let settings = resolve(&DockerConfig::default(), with(&[]));
-        assert_eq!(
-            settings.transport,
-            Transport::Unix("/var/run/docker.sock".into())
-        );
-    }
-
-    #[test]
-    fn configuration_wins_over_the_environment() {
+    fn who_asks_first_decides() {
+        let fake = Fake::new(&[("DOCKER_HOST", "tcp://b:2375"), ("DOCKER_CONTEXT", "x")]);
         let config = DockerConfig {
             host: Some("unix:///a.sock".into()),
             ..Default::default()
         };
-        let settings = resolve(&config, with(&[("DOCKER_HOST", "tcp://b:2375")]));
-        assert_eq!(settings.endpoint, "unix:///a.sock");
+        let given = fake.resolve(&config);
+        assert_eq!(given.endpoint, "unix:///a.sock");
+        let by_environment = fake.found();
+        assert_eq!(
+            by_environment.transport,
+            Transport::Http("tcp://b:2375".into())
+        );
+        assert_eq!(by_environment.source, "DOCKER_HOST");
     }
 
     #[test]
     fn tls_is_spoken_when_the_environment_asks() {
-        let env = &[
+        let fake = Fake::new(&[
             ("DOCKER_HOST", "tcp://b:2376"),
             ("DOCKER_TLS_VERIFY", "1"),
             ("DOCKER_CERT_PATH", "/certs"),
-        ];
-        let settings = resolve(&DockerConfig::default(), with(env));
+        ]);
+        let expected = Transport::Tls {
+            address: "tcp://b:2376".into(),
+            certificates: "/certs".into(),
+        };
+        assert_eq!(fake.found().transport, expected);
+    }
+
+    #[test]
+    fn the_context_of_the_environment_comes_before_the_current_one() {
+        let mut fake = Fake::new(&[]);
+        fake.context("far", "f1", "tcp://far:2375");
+        fake.context("near", "f2", "unix:///near.sock");
+        fake.write(
+            ".docker/config.json",
+            r#"{"auths":{},"currentContext":"near"}"#,
+        );
+        let current = fake.found();
+        assert_eq!(current.transport, Transport::Unix("/near.sock".into()));
+        assert!(current.source.contains("near") && current.source.contains("config.json"));
+        fake.env.insert("DOCKER_CONTEXT", "far".to_owned());
         assert_eq!(
-            settings.transport,
-            Transport::Tls {
-                address: "tcp://b:2376".into(),
-                certificates: "/certs".into()
-            }
+            fake.found().transport,
+            Transport::Http("tcp://far:2375".into())
+        );
+        fake.env.insert("DOCKER_CONTEXT", "default".to_owned());
+        assert_eq!(
+            fake.found().source,
+            "the usual sockets, of which none is there: ".to_owned()
+                + &[
+                    fake.path("system.sock"),
+                    fake.path(".docker/run/docker.sock"),
+                    fake.path(".docker/desktop/docker.sock"),
+                ]
+                .join(", ")
+        );
+    }
+
+    #[test]
+    fn dockers_folder_may_be_elsewhere() {
+        let mut fake = Fake::new(&[]);
+        fake.write(
+            "other/contexts/meta/f/meta.json",
+            r#"{"Name":"x","Endpoints":{"docker":{"Host":"tcp://x:1"}}}"#,
+        );
+        fake.env.insert("DOCKER_CONTEXT", "x".to_owned());
+        assert!(matches!(fake.found().transport, Transport::Unsupported(_)));
+        fake.env.insert("DOCKER_CONFIG", fake.path("other"));
+        assert_eq!(fake.found().transport, Transport::Http("tcp://x:1".into()));
+    }
+
+    #[test]
+    fn a_context_speaks_tls_with_its_own_certificates() {
+        let fake = Fake::new(&[("DOCKER_CONTEXT", "x")]);
+        fake.context("x", "f", "tcp://x:2376");
+        fake.write(".docker/contexts/tls/f/docker/ca.pem", "");
+        let expected = Transport::Tls {
+            address: "tcp://x:2376".into(),
+            certificates: fake.path(".docker/contexts/tls/f/docker").into(),
+        };
+        assert_eq!(fake.found().transport, expected);
+    }
+
+    #[test]
+    fn a_context_that_is_not_there_or_trusts_everybody_is_told_with_what_to_do() {
+        let fake = Fake::new(&[("DOCKER_CONTEXT", "x")]);
+        let told = |settings: Settings| match settings.transport {
+            Transport::Unsupported(reason) => reason,
+            other => panic!("{other:?}"),
+        };
+        assert!(told(fake.found()).contains("docker context ls"));
+        fake.write(
+            ".docker/contexts/meta/f/meta.json",
+            r#"{"Name":"x","Endpoints":{"docker":{"Host":"tcp://x:1","SkipTLSVerify":true}}}"#,
+        );
+        assert!(told(fake.found()).contains("docker context update"));
+    }
+
+    #[test]
+    fn the_first_usual_socket_that_is_there_is_taken() {
+        let mut fake = Fake::new(&[]);
+        fake.env.insert("XDG_RUNTIME_DIR", fake.path("run"));
+        for socket in [".docker/run/docker.sock", "run/docker.sock", "system.sock"] {
+            fake.write(socket, "");
+            assert_eq!(fake.found().transport, Transport::Unix(fake.path(socket)));
+        }
+    }
+
+    #[test]
+    fn another_machine_is_known_by_its_name() {
+        for (endpoint, machine) in [
+            ("unix:///var/run/docker.sock", None),
+            ("tcp://127.0.0.1:2375", None),
+            ("tcp://localhost:2375", None),
+            ("tcp://[::1]:2375", None),
+            ("tcp://10.0.0.5:2376", Some("10.0.0.5")),
+            ("https://docker.example:2376/", Some("docker.example")),
+            ("ssh://me@box:22", Some("box")),
+            ("ssh://box", Some("box")),
+            ("tcp://[fd00::1]:2375", Some("fd00::1")),
+        ] {
+            assert_eq!(other_machine(endpoint).as_deref(), machine, "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn ssh_is_told_with_the_way_round_it() {
+        let fake = Fake::new(&[("DOCKER_HOST", "ssh://me@box")]);
+        assert_eq!(
+            fake.found().transport,
+            Transport::Ssh("ssh://me@box".into())
+        );
+        let advice = ssh_advice("ssh://me@box");
+        assert!(
+            advice.contains("ssh -nNT -L") && advice.contains("me@box"),
+            "{advice}"
         );
     }
 

@@ -20,20 +20,22 @@ pub struct ImageDefaults {
 impl Docker {
     /// The id of an image in the daemon; `None` where it has none.
     pub async fn image_id(&self, image: &str) -> Result<Option<String>> {
-        let found = self.api.inspect_image(image).await;
+        let found = self.api().inspect_image(image).await;
         let found = self.unless_gone("look up image", image, found)?;
         Ok(found.and_then(|found| found.id))
     }
 
-    /// The environment and labels that an image gives to its containers; empty where it is gone.
-    pub async fn image_defaults(&self, image: &str) -> Result<ImageDefaults> {
-        let found = self.api.inspect_image(image).await;
+    /// The environment and labels that an image gives to its containers; `None` where it is gone.
+    pub async fn image_defaults(&self, image: &str) -> Result<Option<ImageDefaults>> {
+        let found = self.api().inspect_image(image).await;
         let found = self.unless_gone("look up image", image, found)?;
-        let config = found.and_then(|found| found.config).unwrap_or_default();
-        Ok(ImageDefaults {
-            env: config.env.unwrap_or_default().into_iter().collect(),
-            labels: config.labels.unwrap_or_default().into_iter().collect(),
-        })
+        Ok(found.map(|found| {
+            let config = found.config.unwrap_or_default();
+            ImageDefaults {
+                env: config.env.unwrap_or_default().into_iter().collect(),
+                labels: config.labels.unwrap_or_default().into_iter().collect(),
+            }
+        }))
     }
 
     /// Pulls an image which the daemon lacks.
@@ -49,7 +51,7 @@ impl Docker {
         if let Some(tag) = tag {
             options = options.tag(tag);
         }
-        let mut stream = std::pin::pin!(self.api.create_image(Some(options.build()), None, None));
+        let mut stream = std::pin::pin!(self.api().create_image(Some(options.build()), None, None));
         while let Some(update) = stream.next().await {
             let reason = match update {
                 Ok(update) => update.error_detail.and_then(|detail| detail.message),

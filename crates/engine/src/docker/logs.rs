@@ -42,7 +42,7 @@ impl Docker {
         seen: &mut (impl FnMut(&str) -> bool + Send),
     ) -> Result<Option<bool>> {
         let options = both_outputs().follow(true).since(since).build();
-        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut stream = std::pin::pin!(self.api().logs(container, Some(options)));
         let mut lines = Lines::default();
         while let Ok(next) = tokio::time::timeout(SILENCE, stream.next()).await {
             let Some(frame) = next else {
@@ -66,7 +66,7 @@ impl Docker {
         mut seen: impl FnMut(&str) -> bool + Send,
     ) -> Result<bool> {
         let options = both_outputs().since(since).build();
-        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut stream = std::pin::pin!(self.api().logs(container, Some(options)));
         let mut lines = Lines::default();
         while let Some(frame) = stream.next().await {
             let frame = frame.map_err(|error| self.failed("read the log of", container, error))?;
@@ -80,7 +80,7 @@ impl Docker {
     /// The last lines of a container's log; empty where there are none to be had.
     pub async fn last_lines(&self, container: &str) -> String {
         let options = both_outputs().tail(LAST_LINES).build();
-        let mut stream = std::pin::pin!(self.api.logs(container, Some(options)));
+        let mut stream = std::pin::pin!(self.api().logs(container, Some(options)));
         let mut text = String::new();
         while let Some(Ok(frame)) = stream.next().await {
             text.push_str(&String::from_utf8_lossy(frame.as_ref()));

@@ -5,7 +5,9 @@
 
 mod archive;
 mod container;
+mod events;
 mod exec;
+mod hint;
 mod host;
 mod image;
 mod logs;
@@ -14,6 +16,7 @@ mod volume;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bollard::API_DEFAULT_VERSION;
 
@@ -21,20 +24,23 @@ use crate::error::{Error, Result};
 
 pub use archive::File;
 pub use container::{ContainerSpec, Node, PortKey, Published, State};
+pub(crate) use events::Departures;
 pub use exec::Output;
 pub use image::ImageDefaults;
 pub use network::{DockerNetwork, NetworkSpec};
 
 /// The oldest API that will do: Docker 20.10 (host-gateway, cgroup version in `info`).
 pub const OLDEST_API: &str = "1.41";
-/// Seconds after which a single request without an answer is given up.
+/// Seconds after which a single request without an answer is given up, where its operation has no time limit.
 const REQUEST_TIMEOUT: u64 = 120;
+/// What a call may take beyond its operation's time: whoever waits for the operation has more to tell, and comes first.
+const LAST_CALL: Duration = Duration::from_secs(10);
 
 /// How to reach a daemon. Empty fields fall back to Docker's own environment variables.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DockerConfig {
-    /// `unix:///path`, `tcp://host:port` or `http://host:port`; default `DOCKER_HOST`, then
-    /// `unix:///var/run/docker.sock`.
+    /// `unix:///path`, `tcp://host:port`, `http://host:port` or `ssh://user@host`; default `DOCKER_HOST`, then the context
+    /// that Docker's command line uses, then the usual sockets.
     pub host: Option<String>,
     /// Folder with `ca.pem`, `cert.pem` and `key.pem`; default `DOCKER_CERT_PATH`.
     pub cert_path: Option<PathBuf>,
@@ -45,7 +51,9 @@ pub struct DockerConfig {
 /// A connection to one daemon; clones share it.
 #[derive(Clone)]
 pub struct Docker {
-    api: Arc<bollard::Docker>,
+    client: Arc<bollard::Docker>,
+    /// Until when calls may take; `None` leaves them the usual time.
+    until: Option<tokio::time::Instant>,
     endpoint: Arc<str>,
     id: Arc<tokio::sync::OnceCell<String>>,
 }
@@ -71,10 +79,19 @@ impl Docker {
     /// # Errors
     /// [`Error::Connect`] names the endpoint that was tried; [`Error::DaemonTooOld`].
     pub async fn connect(config: &DockerConfig) -> Result<Self> {
-        let settings = host::resolve(config, |name| std::env::var(name).ok());
+        let settings = host::resolve(config);
         let failed = |reason: String| Error::Connect {
             endpoint: settings.endpoint.clone(),
-            reason,
+            reason: match &settings.transport {
+                host::Transport::Ssh(address) => {
+                    format!(
+                        "{reason} (by {}). {}",
+                        settings.source,
+                        host::ssh_advice(address)
+                    )
+                }
+                _ => format!("{reason} (by {})", settings.source),
+            },
         };
         let client = match &settings.transport {
             host::Transport::Unix(path) => {
@@ -93,6 +110,12 @@ impl Docker {
                 &certificates.join("ca.pem"),
                 REQUEST_TIMEOUT,
                 API_DEFAULT_VERSION,
+            ),
+            host::Transport::Ssh(address) => bollard::Docker::connect_with_ssh(
+                address,
+                REQUEST_TIMEOUT,
+                API_DEFAULT_VERSION,
+                None,
             ),
             host::Transport::Unsupported(reason) => return Err(failed(reason.clone())),
         }
@@ -114,15 +137,39 @@ impl Docker {
             .await
             .map_err(|error| failed(plain(&error)))?;
         Ok(Self {
-            api: Arc::new(client),
+            client: Arc::new(client),
+            until: None,
             endpoint: settings.endpoint.into(),
             id: Arc::default(),
         })
     }
 
+    /// The same daemon for an operation that ends then: a call without an answer is given up a little later, whatever it
+    /// is, and never before.
+    #[must_use]
+    pub(crate) fn ending(mut self, end: Option<tokio::time::Instant>) -> Self {
+        self.until = end;
+        self
+    }
+
+    /// The client for one call.
+    fn api(&self) -> bollard::Docker {
+        let left = self.until.map(|end| {
+            let now = tokio::time::Instant::now();
+            end.saturating_duration_since(now) + LAST_CALL
+        });
+        let client = bollard::Docker::clone(&self.client);
+        client.with_timeout(left.unwrap_or(Duration::from_secs(REQUEST_TIMEOUT)))
+    }
+
     /// The address that is used.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The machine that the daemon is on, where it is another one than this.
+    pub fn other_machine(&self) -> Option<String> {
+        host::other_machine(&self.endpoint)
     }
 
     /// Whether the daemon shares this machine's network, so that local ports can be checked.
@@ -133,7 +180,7 @@ impl Docker {
     /// The daemon's own id, which is the same whichever way it is reached. Asked once.
     pub(crate) async fn id(&self) -> Result<String> {
         let asked = || async {
-            let found = self.api.info().await;
+            let found = self.api().info().await;
             let found =
                 found.map_err(|error| self.failed("ask the id of", &self.endpoint, error))?;
             // A daemon without one is known by the address alone.
@@ -145,7 +192,7 @@ impl Docker {
     /// Version and platform.
     pub async fn about(&self) -> Result<About> {
         let version = self
-            .api
+            .api()
             .version()
             .await
             .map_err(|error| self.failed("ask the version of", &self.endpoint, error))?;
@@ -184,7 +231,7 @@ impl Docker {
                 status_code,
                 message,
             } => {
-                let hint = host::hint(&message);
+                let hint = hint::hint(&message);
                 Error::Docker {
                     operation,
                     object: object.to_owned(),
@@ -223,4 +270,33 @@ fn plain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_may_take_as_long_as_its_operation_and_little_longer() {
+        let client = bollard::Docker::connect_with_http(
+            "http://127.0.0.1:1",
+            REQUEST_TIMEOUT,
+            API_DEFAULT_VERSION,
+        );
+        let docker = Docker {
+            client: Arc::new(client.unwrap()),
+            until: None,
+            endpoint: "".into(),
+            id: Arc::default(),
+        };
+        assert_eq!(docker.api().timeout().as_secs(), REQUEST_TIMEOUT);
+        let now = tokio::time::Instant::now();
+        for (seconds, least, most) in [(600, 605, 610), (5, 13, 15), (0, 9, 10)] {
+            let limited = docker
+                .clone()
+                .ending(Some(now + Duration::from_secs(seconds)));
+            let allowed = limited.api().timeout().as_secs();
+            assert!((least..=most).contains(&allowed), "{seconds}: {allowed}");
+        }
+    }
 }

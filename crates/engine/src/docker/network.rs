@@ -10,8 +10,8 @@ use bollard::models::{
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptionsBuilder};
 use ipnet::Ipv4Net;
 
-use super::Docker;
-use crate::error::Result;
+use super::{Docker, hint};
+use crate::error::{Error, Result};
 use crate::labels::Labels;
 
 /// A network to be created.
@@ -28,7 +28,7 @@ pub struct NetworkSpec {
 }
 
 /// A network as Docker has it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DockerNetwork {
     /// Its name.
     pub name: String,
@@ -38,17 +38,42 @@ pub struct DockerNetwork {
     pub driver: String,
     /// Its IPv4 subnet, where it has one.
     pub subnet: Option<Ipv4Net>,
-    /// Its gateway, where it has one.
+    /// Its gateway, where it tells one.
     pub gateway: Option<Ipv4Addr>,
+    /// The part of the subnet from which Docker takes the addresses that it chooses; `None` is the whole subnet.
+    pub ip_range: Option<Ipv4Net>,
+    /// Addresses that Docker gives to nobody, beside the gateway's.
+    pub reserved: Vec<Ipv4Addr>,
     /// Its labels.
     pub labels: Labels,
     /// Addresses in use by running containers, by container name. Empty in listings.
     pub addresses: HashMap<String, Ipv4Addr>,
 }
 
+impl DockerNetwork {
+    /// The container that runs at this address.
+    pub(crate) fn holder(&self, address: Ipv4Addr) -> Option<&str> {
+        let mut endpoints = self.addresses.iter();
+        let found = endpoints.find(|(_, held)| **held == address);
+        found.map(|(holder, _)| holder.as_str())
+    }
+
+    /// Names of the containers that are on it and run.
+    pub fn users(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.addresses.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
+    /// Whether no container may have this address.
+    pub(crate) fn is_reserved(&self, address: Ipv4Addr) -> bool {
+        self.gateway == Some(address) || self.reserved.contains(&address)
+    }
+}
+
 impl Docker {
-    /// Creates a bridge network with k3d's option of masquerading.
-    pub async fn create_network(&self, spec: &NetworkSpec) -> Result<()> {
+    /// Creates a bridge network with k3d's option of masquerading. Returns its id: Docker before 25 takes a name twice.
+    pub async fn create_network(&self, spec: &NetworkSpec) -> Result<String> {
         let ipam = spec.subnet.map(|subnet| Ipam {
             config: Some(vec![IpamConfig {
                 subnet: Some(subnet.to_string()),
@@ -73,17 +98,17 @@ impl Docker {
             labels: Some(spec.labels.clone().into_iter().collect()),
             ..Default::default()
         };
-        self.api
+        self.api()
             .create_network(request)
             .await
-            .map(drop)
+            .map(|made| made.id)
             .map_err(|error| self.failed("create network", &spec.name, error))
     }
 
     /// One network by name; `None` where there is none.
     pub async fn network(&self, name: &str) -> Result<Option<DockerNetwork>> {
         let found = self
-            .api
+            .api()
             .inspect_network(name, None::<InspectNetworkOptions>)
             .await;
         let found = self.unless_gone("inspect network", name, found)?;
@@ -98,15 +123,13 @@ impl Docker {
             Some((endpoint.name?, address))
         });
         let addresses = addresses.collect();
-        let (subnet, gateway) = addressing(found.ipam);
         Ok(Some(DockerNetwork {
             name: name.to_owned(),
             id: found.id.unwrap_or_default(),
             driver: found.driver.unwrap_or_default(),
-            subnet,
-            gateway,
             labels: found.labels.unwrap_or_default().into_iter().collect(),
             addresses,
+            ..addressing(found.ipam)
         }))
     }
 
@@ -120,28 +143,23 @@ impl Docker {
             .filters(&filters)
             .build();
         let listed = self
-            .api
+            .api()
             .list_networks(Some(options))
             .await
             .map_err(|error| self.failed("list", "networks", error))?;
-        let networks = listed.into_iter().map(|found| {
-            let (subnet, gateway) = addressing(found.ipam);
-            DockerNetwork {
-                name: found.name.unwrap_or_default(),
-                id: found.id.unwrap_or_default(),
-                driver: found.driver.unwrap_or_default(),
-                subnet,
-                gateway,
-                labels: found.labels.unwrap_or_default().into_iter().collect(),
-                addresses: HashMap::new(),
-            }
+        let networks = listed.into_iter().map(|found| DockerNetwork {
+            name: found.name.unwrap_or_default(),
+            id: found.id.unwrap_or_default(),
+            driver: found.driver.unwrap_or_default(),
+            labels: found.labels.unwrap_or_default().into_iter().collect(),
+            ..addressing(found.ipam)
         });
         Ok(networks.collect())
     }
 
     /// Removes a network; one that is gone already is as good.
     pub async fn remove_network(&self, name: &str) -> Result<()> {
-        let done = self.api.remove_network(name).await;
+        let done = self.api().remove_network(name).await;
         self.unless_gone("remove network", name, done).map(drop)
     }
 
@@ -156,10 +174,18 @@ impl Docker {
             container: container.to_owned(),
             endpoint_config: Some(endpoint(address)),
         };
-        self.api
-            .connect_network(network, request)
-            .await
-            .map_err(|error| self.failed("attach to a network container", container, error))
+        let attached = self.api().connect_network(network, request).await;
+        let mut error = match attached {
+            Ok(()) => return Ok(()),
+            Err(error) => self.failed("attach to a network container", container, error),
+        };
+        if let (true, Some(address)) = (error.says(hint::TAKEN), address)
+            && let Ok(Some(found)) = self.network(network).await
+            && let (Some(rival), Error::Docker { hint, .. }) = (found.holder(address), &mut error)
+        {
+            *hint = hint::taken_address(container, address, network, rival);
+        }
+        Err(error)
     }
 
     /// Detaches a container from a network; one that is not on it is as good.
@@ -168,7 +194,7 @@ impl Docker {
             container: container.to_owned(),
             force: Some(true),
         };
-        match self.api.disconnect_network(network, request).await {
+        match self.api().disconnect_network(network, request).await {
             Ok(()) => Ok(()),
             Err(error) => {
                 let error = self.failed("detach from a network container", container, error);
@@ -193,16 +219,22 @@ pub(super) fn endpoint(address: Option<Ipv4Addr>) -> EndpointSettings {
     }
 }
 
-fn addressing(ipam: Option<Ipam>) -> (Option<Ipv4Net>, Option<Ipv4Addr>) {
-    ipam.and_then(|ipam| ipam.config)
-        .unwrap_or_default()
-        .into_iter()
-        .find_map(|config| {
-            let subnet: Ipv4Net = config.subnet?.parse().ok()?;
-            Some((
-                Some(subnet),
-                config.gateway.and_then(|gateway| gateway.parse().ok()),
-            ))
+/// A network of which only the IPv4 addressing is known.
+fn addressing(ipam: Option<Ipam>) -> DockerNetwork {
+    let configs = ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+    let found = configs.into_iter().find_map(|config| {
+        let subnet: Ipv4Net = config.subnet.as_deref()?.parse().ok()?;
+        let reserved = config.auxiliary_addresses.unwrap_or_default();
+        Some(DockerNetwork {
+            subnet: Some(subnet),
+            gateway: config.gateway.and_then(|gateway| gateway.parse().ok()),
+            ip_range: config.ip_range.and_then(|range| range.parse().ok()),
+            reserved: reserved
+                .values()
+                .filter_map(|one| one.parse().ok())
+                .collect(),
+            ..DockerNetwork::default()
         })
-        .unwrap_or_default()
+    });
+    found.unwrap_or_default()
 }

@@ -33,7 +33,7 @@ impl Docker {
             labels: Some(labels.clone().into_iter().collect()),
             ..Default::default()
         };
-        self.api
+        self.api()
             .create_volume(request)
             .await
             .map(drop)
@@ -47,7 +47,7 @@ impl Docker {
             .filters(&filters)
             .build();
         let listed = self
-            .api
+            .api()
             .list_volumes(Some(options))
             .await
             .map_err(|error| self.failed("list", "volumes", error))?;
@@ -66,7 +66,7 @@ impl Docker {
 
     /// The volume of this name; `None` where there is none.
     pub async fn volume(&self, name: &str) -> Result<Option<Volume>> {
-        let found = self.api.inspect_volume(name).await;
+        let found = self.api().inspect_volume(name).await;
         let found = self.unless_gone("inspect volume", name, found)?;
         Ok(found.map(|found| Volume {
             labels: found.labels.into_iter().collect(),
@@ -84,7 +84,7 @@ impl Docker {
         let mut pace = Pace::new();
         let started = Instant::now();
         loop {
-            let done = self.api.remove_volume(name, Some(options.clone())).await;
+            let done = self.api().remove_volume(name, Some(options.clone())).await;
             let done = self.unless_gone("remove volume", name, done).map(drop);
             // A container that is being removed holds it for a while after it is listed no more.
             let is_held = matches!(&done, Err(Error::Docker { status: 409, .. }));

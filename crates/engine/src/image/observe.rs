@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 
 use super::spec::{Spec, canonical};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::k3d::{self, Role};
 
 /// Prints a line for each of a node's images: its name, then its manifest on the same line. An image whose
@@ -33,6 +33,20 @@ pub struct Observed {
     pub daemon: BTreeMap<String, Option<String>>,
     /// Running servers and agents.
     pub nodes: Vec<NodeImages>,
+    /// Servers and agents that do not run, and can be given nothing.
+    pub left_out: Vec<String>,
+}
+
+impl Observed {
+    /// What is to be told of the nodes that are left out; `None` where there are none.
+    pub fn warning(&self) -> Option<String> {
+        (!self.left_out.is_empty()).then(|| {
+            format!(
+                "Without the images as yet, because they do not run: {}. Start them, and import again",
+                self.left_out.join(", ")
+            )
+        })
+    }
 }
 
 /// Reads the images that are asked for, in the daemon and in every running node.
@@ -49,21 +63,32 @@ async fn read(cx: &Context, spec: &Spec) -> Result<Observed> {
         return Err(Error::NotFound {
             kind: "cluster",
             name: spec.cluster.clone(),
-            remedy: "Create it first; `k3d cluster list` lists those that exist.".to_owned(),
+            remedy: Remedy::CreateCluster {
+                name: spec.cluster.clone(),
+            },
         });
     }
     let daemon = try_join_all(spec.images.iter().map(|image| async move {
         Ok::<_, Error>((image.clone(), cx.docker.image_id(image).await?))
     }));
     let names: Vec<String> = spec.images.iter().map(|image| canonical(image)).collect();
-    let running = cluster
+    let (running, others): (Vec<_>, Vec<_>) = cluster
         .iter()
-        .filter(|(role, node)| *role != Role::LoadBalancer && node.state.running);
-    let nodes = try_join_all(running.map(|(_, node)| node_images(cx, &node.name, &names)));
+        .filter(|(role, _)| *role != Role::LoadBalancer)
+        .partition(|(_, node)| node.state.running);
+    let nodes = try_join_all(
+        running
+            .iter()
+            .map(|(_, node)| node_images(cx, &node.name, &names)),
+    );
     let (daemon, nodes) = tokio::try_join!(daemon, nodes)?;
     Ok(Observed {
         daemon: daemon.into_iter().collect(),
         nodes,
+        left_out: others
+            .into_iter()
+            .map(|(_, node)| node.name.clone())
+            .collect(),
     })
 }
 
@@ -93,6 +118,14 @@ fn config_digest(manifest: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_that_do_not_run_are_told_to_be_left_out() {
+        let mut observed = Observed::default();
+        assert_eq!(observed.warning(), None);
+        observed.left_out.push("k3d-demo-agent-0".to_owned());
+        assert!(observed.warning().unwrap().contains("k3d-demo-agent-0"));
+    }
 
     #[test]
     fn a_manifest_says_which_configuration_it_is_of() {

@@ -68,6 +68,7 @@ mod tests {
                 node: "n".to_owned(),
                 images: images.collect(),
             }],
+            ..Observed::default()
         }
     }
 

@@ -1,4 +1,5 @@
-//! The arguments of a node: `server`/`agent`, what Atlas and k3d add, and the user's own.
+//! The arguments of a node: `server`/`agent`, what Atlas and k3d add, and the user's own, in one normal form,
+//! so that two spellings of one thing compare as equal.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +7,29 @@ use ipnet::Ipv4Net;
 
 use super::{DEFAULT_CLUSTER_CIDR, DEFAULT_SERVICE_CIDR, Role};
 
-/// A node's arguments by meaning, so that two spellings of one thing compare as equal.
+/// k3s's one-letter flags with a long form.
+const SHORT: [(&str, &str); 6] = [
+    ("d", "data-dir"),
+    ("i", "node-ip"),
+    ("l", "log"),
+    ("o", "write-kubeconfig"),
+    ("s", "server"),
+    ("t", "token"),
+];
+
+/// A flag whose name, or the name of whose `key=value`, has one of these in it may hold a secret.
+const SECRET: [&str; 8] = [
+    "access-key",
+    "credential",
+    "datastore-endpoint",
+    "passwd",
+    "password",
+    "secret",
+    "token",
+    "vpn-auth",
+];
+
+/// A node's arguments by meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NodeArgs {
     /// `--cluster-cidr`.
@@ -17,7 +40,7 @@ pub(crate) struct NodeArgs {
     pub node_labels: BTreeSet<String>,
     /// `--tls-san`.
     pub tls_sans: BTreeSet<String>,
-    /// All others, each word in order, `--flag=value` kept as one.
+    /// All others, each `--flag` or `--flag=value`, by flag; those of one flag in the order that was given.
     pub extra: Vec<String>,
 }
 
@@ -38,17 +61,76 @@ pub(super) fn network(text: &str) -> Ipv4Net {
     text.parse().unwrap_or_default()
 }
 
+/// A word's flag without dashes, in its long form, and the value that is joined to it. `None` for what is no
+/// flag. One dash is as good as two, as Go's parser has it.
+pub(super) fn flag(word: &str) -> Option<(&str, Option<&str>)> {
+    let rest = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let (name, value) = match rest.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (rest, None),
+    };
+    // A number, or the end of flags.
+    if !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+        return None;
+    }
+    let long = SHORT.iter().find(|(short, _)| *short == name);
+    Some((long.map_or(name, |(_, long)| *long), value))
+}
+
+/// Whether the word after a flag without a joined value is that flag's value.
+fn takes(flag_name: &str, next: &str) -> bool {
+    flag_name.ends_with("-arg") || flag(next).is_none()
+}
+
+/// The places of words that are neither flags nor the value of the flag before them: k3s would read no flag
+/// behind one.
+pub(super) fn misplaced(words: &[&str]) -> Vec<usize> {
+    let mut found = Vec::new();
+    let mut open = None;
+    for (position, word) in words.iter().enumerate() {
+        if let Some(name) = open.take()
+            && takes(name, word)
+        {
+            continue;
+        }
+        match flag(word) {
+            Some((name, None)) => open = Some(name),
+            Some(_) => {}
+            None => found.push(position),
+        }
+    }
+    found
+}
+
+/// An argument as a message may show it: without what is, or may be, a secret.
+pub fn shown(word: &str) -> String {
+    let secret = |name: &str| SECRET.iter().any(|part| name.contains(part));
+    let Some((name, value)) = word.split_once('=') else {
+        return word.to_owned();
+    };
+    if secret(name) {
+        return format!("{name}=…");
+    }
+    match value.split_once('=') {
+        Some((key, _)) if secret(key) => format!("{name}={key}=…"),
+        // `scheme://user:password@host`.
+        _ if value.contains("://") && value.contains('@') => format!("{name}=…"),
+        _ => word.to_owned(),
+    }
+}
+
 impl NodeArgs {
-    /// The value of another flag, in either spelling.
+    /// The value of another flag.
     pub(crate) fn value(&self, flag: &str) -> Option<String> {
-        self.extra.iter().enumerate().find_map(|(position, word)| {
-            let rest = word.strip_prefix(flag)?;
-            match rest.strip_prefix('=') {
-                Some(value) => Some(value.to_owned()),
-                None if rest.is_empty() => self.extra.get(position + 1).cloned(),
-                None => None,
-            }
-        })
+        let mut found = self.extra.iter();
+        found.find_map(|word| Some(word.strip_prefix(flag)?.strip_prefix('=')?.to_owned()))
+    }
+
+    /// What the user gives by words, in normal form: all but node labels and networks, which have attributes
+    /// of their own.
+    pub(crate) fn words(&self) -> Vec<String> {
+        let sans = self.tls_sans.iter().map(|san| format!("--tls-san={san}"));
+        self.extra.iter().cloned().chain(sans).collect()
     }
 
     /// The container's `Cmd`, in k3d's order.
@@ -74,37 +156,52 @@ impl NodeArgs {
 
     /// Reads a container's `Cmd` back.
     pub(crate) fn parse(cmd: &[String]) -> Self {
+        Self::read(cmd.iter().skip(1).map(String::as_str))
+    }
+
+    /// Reads words as k3s does.
+    pub(crate) fn read<'a>(words: impl IntoIterator<Item = &'a str>) -> Self {
         let mut args = Self::default();
-        let mut words = cmd.iter().skip(1).peekable();
+        let mut words = words.into_iter().peekable();
         while let Some(word) = words.next() {
-            let (flag, joined) = match word.split_once('=') {
-                Some((flag, value)) => (flag, Some(value.to_owned())),
-                None => (word.as_str(), None),
-            };
-            let known = [
-                "--cluster-cidr",
-                "--service-cidr",
-                "--node-label",
-                "--tls-san",
-            ];
-            if !known.contains(&flag) {
-                args.extra.push(word.clone());
+            let Some((name, joined)) = flag(word) else {
+                args.extra.push(word.to_owned());
                 continue;
+            };
+            let value = joined.or_else(|| words.next_if(|next| takes(name, next)));
+            let list = || value.unwrap_or_default().split(',').map(str::trim);
+            let items = || {
+                let items = list().filter(|item| !item.is_empty());
+                items.map(str::to_owned)
+            };
+            let net = || value.and_then(|value| value.parse().ok());
+            match (name, net()) {
+                ("node-label", _) => args.node_labels.extend(items()),
+                ("tls-san", _) => args.tls_sans.extend(items()),
+                ("cluster-cidr", Some(net)) => args.cluster_cidr = net,
+                ("service-cidr", Some(net)) => args.service_cidr = net,
+                // Dual stack too: not ours to understand, but kept.
+                _ => args.extra.push(spelled(name, value)),
             }
-            let value = joined.or_else(|| words.next().cloned()).unwrap_or_default();
-            match flag {
-                "--node-label" => drop(args.node_labels.insert(value)),
-                "--tls-san" => drop(args.tls_sans.insert(value)),
-                _ => match (value.parse(), flag) {
-                    (Ok(net), "--cluster-cidr") => args.cluster_cidr = net,
-                    (Ok(net), _) => args.service_cidr = net,
-                    // Dual stack and the like: not ours to understand, but kept.
-                    (Err(_), _) => args.extra.push(format!("{flag}={value}")),
-                },
-            }
+        }
+        // Flags may come in any order; behind a word that is none, k3s reads no more of them.
+        if args.extra.iter().all(|word| flag(word).is_some()) {
+            args.extra.sort_by(|a, b| name_of(a).cmp(name_of(b)));
         }
         args
     }
+}
+
+fn spelled(name: &str, value: Option<&str>) -> String {
+    let dashes = if name.len() == 1 { "-" } else { "--" };
+    match value {
+        Some(value) => format!("{dashes}{name}={value}"),
+        None => format!("{dashes}{name}"),
+    }
+}
+
+fn name_of(word: &str) -> &str {
+    flag(word).map_or(word, |(name, _)| name)
 }
 
 #[cfg(test)]
@@ -122,14 +219,45 @@ mod tests {
     }
 
     #[test]
-    fn both_spellings_of_a_flag_mean_the_same() {
-        let a = NodeArgs::parse(&words(
-            "server --cluster-cidr 10.1.0.0/16 --tls-san a --disable=traefik",
-        ));
-        let b = NodeArgs::parse(&words(
-            "server --disable=traefik --tls-san=a --cluster-cidr=10.1.0.0/16",
-        ));
-        assert_eq!(a, b);
+    fn two_spellings_of_one_thing_are_one() {
+        for (one, other) in [
+            (
+                "server --cluster-cidr 10.1.0.0/16 --tls-san a --disable=traefik",
+                "server --disable traefik --tls-san=a -cluster-cidr=10.1.0.0/16",
+            ),
+            (
+                "server --tls-san a,b --tls-san c",
+                "server --tls-san=c --tls-san=b --tls-san=a",
+            ),
+            (
+                "server --debug --kubelet-arg -v=5 --kubelet-arg max-pods=42",
+                "server --kubelet-arg=-v=5 --kubelet-arg=max-pods=42 -debug",
+            ),
+            ("agent -i 10.0.0.9 -v 5", "agent --node-ip=10.0.0.9 -v=5"),
+            (
+                "server --node-label a=b,c=d",
+                "server --node-label=c=d --node-label a=b",
+            ),
+        ] {
+            assert_eq!(
+                NodeArgs::parse(&words(one)),
+                NodeArgs::parse(&words(other)),
+                "{one} | {other}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_order_of_one_flags_values_counts() {
+        let read = |line| NodeArgs::parse(&words(line));
+        let (one, other) = ("server --x=1 --x=2", "server --x=2 --x=1");
+        assert_ne!(read(one), read(other));
+    }
+
+    #[test]
+    fn two_networks_in_one_flag_are_kept_as_they_are() {
+        let args = NodeArgs::parse(&words("server --cluster-cidr=10.42.0.0/16,fd00::/56"));
+        assert_eq!(args.extra, ["--cluster-cidr=10.42.0.0/16,fd00::/56"]);
     }
 
     #[test]
@@ -144,22 +272,62 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_word_that_no_flag_waits_for_is_misplaced() {
+        for (line, expected) in [
+            ("--disable traefik --debug", vec![]),
+            ("--oom-score -999", vec![]),
+            ("traefik --disable", vec![0]),
+            ("--disable=traefik servicelb --debug", vec![1]),
+            ("--disable traefik servicelb", vec![2]),
+        ] {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert_eq!(misplaced(&words), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_shown() {
+        for (word, expected) in [
+            ("--debug", "--debug"),
+            ("--disable=traefik", "--disable=traefik"),
+            ("--kubelet-arg=max-pods=42", "--kubelet-arg=max-pods=42"),
+            ("--etcd-s3-secret-key=hunter2", "--etcd-s3-secret-key=…"),
+            ("--etcd-s3-access-key=hunter2", "--etcd-s3-access-key=…"),
+            (
+                "--datastore-endpoint=postgres://u:hunter2@h/db",
+                "--datastore-endpoint=…",
+            ),
+            ("--vpn-auth=name=x,joinKey=hunter2", "--vpn-auth=…"),
+            (
+                "--kube-apiserver-arg=oidc-client-secret=hunter2",
+                "--kube-apiserver-arg=oidc-client-secret=…",
+            ),
+            ("--proxy=http://u:hunter2@h:1", "--proxy=…"),
+        ] {
+            assert_eq!(shown(word), expected, "{word}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_rendered_reads_back(
             pods in 0u8..255,
             labels in proptest::collection::btree_set("[a-z]{1,8}=[a-z]{0,8}", 0..4),
             sans in proptest::collection::btree_set("[a-z]{1,8}", 0..3),
-            extra in proptest::collection::vec("--[a-b]{1,3}(=[a-z]{1,4})?", 0..4),
+            extra in proptest::collection::vec("-{1,2}[a-b]{1,3}(=[a-z]{0,4})?( [a-z]{1,4})?", 0..4),
         ) {
+            let extra: Vec<String> = extra.iter().flat_map(|one| words(one)).collect();
             let args = NodeArgs {
                 cluster_cidr: network(&format!("10.{pods}.0.0/16")),
                 node_labels: labels,
                 tls_sans: sans,
-                extra,
-                ..Default::default()
+                ..NodeArgs::read(extra.iter().map(String::as_str))
             };
-            prop_assert_eq!(NodeArgs::parse(&args.render(Role::Server)), args);
+            prop_assert_eq!(&NodeArgs::parse(&args.render(Role::Server)), &args);
+            let words = args.words();
+            let again = NodeArgs::read(words.iter().map(String::as_str));
+            prop_assert_eq!((again.extra, again.tls_sans), (args.extra, args.tls_sans));
         }
     }
 }

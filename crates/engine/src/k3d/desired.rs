@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::filter::{NodeFilter, NodeRef, Suffix};
-use super::spec::{Filtered, Pair, Port, Spec};
-use super::{API_PORT, NodeArgs, Role, node_name};
-use crate::cidr;
+use super::filter::{NodeFilter, NodeRef};
+use super::loadbalancer::Settings;
+use super::spec::{Filtered, Pair, Spec};
+use super::{API_PORT, NodeArgs, Role, args, checks, node_name};
 use crate::docker::{PortKey, Published};
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::path::FieldPath;
 
 /// The most agents that one machine is asked to carry.
-const MOST_AGENTS: u32 = 100;
+pub(super) const MOST_AGENTS: u32 = 100;
+
+/// Servers and agents.
+const K3S: [Role; 2] = [Role::Server, Role::Agent];
 
 /// One node as it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,7 @@ pub(crate) struct DesiredNode {
     pub(crate) name: String,
     pub(crate) role: Role,
     pub(crate) image: String,
+    /// The user's, without the names that every server's certificate has ([`own_tls_sans`]).
     pub(crate) args: NodeArgs,
     pub(crate) env: BTreeMap<String, String>,
     pub(crate) labels: BTreeMap<String, String>,
@@ -47,12 +51,14 @@ impl DesiredNode {
 }
 
 /// A whole cluster as it must be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Desired {
     /// Servers, agents, then the load balancer, if any.
     pub(crate) nodes: Vec<DesiredNode>,
     /// What the load balancer forwards: nodes by port, the Kubernetes API included.
     pub(crate) upstreams: BTreeMap<PortKey, BTreeSet<String>>,
+    /// The load balancer's other settings: as they are there, or usual.
+    pub(crate) settings: Settings,
 }
 
 impl Desired {
@@ -68,177 +74,39 @@ impl Desired {
 pub(crate) fn desired(spec: &Spec) -> Result<Desired, Vec<Problem>> {
     let mut resolver = Resolver {
         spec,
-        problems: Vec::new(),
+        problems: checks::problems(spec),
     };
-    resolver.check_shape();
     let result = resolver.resolve();
-    if resolver.problems.is_empty() {
+    let mut problems: Vec<Problem> = Vec::new();
+    for problem in resolver.problems {
+        // What is wrong on every node is told once.
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
+    }
+    if problems.is_empty() {
         Ok(result)
     } else {
-        Err(resolver.problems)
+        Err(problems)
     }
 }
 
-struct Resolver<'a> {
-    spec: &'a Spec,
-    problems: Vec<Problem>,
+/// Nodes by their place.
+type Nodes = BTreeMap<NodeRef, DesiredNode>;
+
+pub(super) struct Resolver<'a> {
+    pub(super) spec: &'a Spec,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Resolver<'_> {
-    fn refuse(&mut self, path: FieldPath, message: impl Into<String>, remedy: impl Into<String>) {
+    pub(super) fn refuse(
+        &mut self,
+        path: FieldPath,
+        message: impl Into<String>,
+        remedy: impl Into<Remedy>,
+    ) {
         self.problems.push(Problem::new(path, message, remedy));
-    }
-
-    fn check_shape(&mut self) {
-        let spec = self.spec;
-        if !is_cluster_name(&spec.name) {
-            self.refuse(
-                FieldPath::of("name"),
-                format!("{:?} cannot name a cluster.", spec.name),
-                "Use 1 to 32 lower-case letters, digits and dashes, beginning and ending with a \
-                 letter or digit.",
-            );
-        }
-        if spec.servers != 1 {
-            self.refuse(
-                FieldPath::of("servers"),
-                format!("{} servers are not supported.", spec.servers),
-                "Set servers = 1; agents can be any number.",
-            );
-        }
-        if spec.agents > MOST_AGENTS {
-            self.refuse(
-                FieldPath::of("agents"),
-                format!(
-                    "{} agents are more than one machine can carry.",
-                    spec.agents
-                ),
-                format!("Set agents to {MOST_AGENTS} or fewer."),
-            );
-        }
-        if spec.image.trim().is_empty() || spec.image.contains(char::is_whitespace) {
-            self.refuse(
-                FieldPath::of("image"),
-                format!("{:?} is no image reference.", spec.image),
-                "Write name:tag, for instance docker.io/rancher/k3s:v1.33.4-k3s1.",
-            );
-        }
-        if let (Some(network), Some(_)) = (&spec.network, spec.subnet) {
-            self.refuse(
-                FieldPath::of("subnet"),
-                format!("the subnet belongs to the network {network:?}."),
-                "Set either network or subnet.",
-            );
-        }
-        let networks = [
-            ("subnet", spec.subnet),
-            ("cluster_cidr", Some(spec.cluster_cidr)),
-            ("service_cidr", Some(spec.service_cidr)),
-        ];
-        for (position, (name, net)) in networks.iter().enumerate() {
-            for (other, other_net) in &networks[..position] {
-                if let (Some(net), Some(other_net)) = (net, other_net)
-                    && cidr::overlap(*net, *other_net)
-                {
-                    self.refuse(
-                        FieldPath::of(name),
-                        format!("{net} overlaps {other_net} of {other}."),
-                        "Nodes, pods and Services need networks of their own.",
-                    );
-                }
-            }
-        }
-        if spec.cluster_cidr.prefix_len() > 24 {
-            self.refuse(
-                FieldPath::of("cluster_cidr"),
-                format!(
-                    "{} is too small: every node takes a /24 of it.",
-                    spec.cluster_cidr
-                ),
-                "Give a prefix of /24 or shorter, for instance 10.42.0.0/16.",
-            );
-        }
-        if !(12..=28).contains(&spec.service_cidr.prefix_len()) {
-            self.refuse(
-                FieldPath::of("service_cidr"),
-                format!("{} has a size that Kubernetes refuses.", spec.service_cidr),
-                "Give a prefix from /12 to /28, for instance 10.43.0.0/16.",
-            );
-        }
-        if spec.token.as_ref().is_some_and(|token| {
-            token.reveal().is_empty() || token.reveal().contains(char::is_whitespace)
-        }) {
-            self.refuse(
-                FieldPath::of("token"),
-                "the token is empty or has white space in it.",
-                "Leave it out to have one made.",
-            );
-        }
-        self.check_values();
-    }
-
-    fn check_values(&mut self) {
-        let spec = self.spec;
-        for item in spec
-            .env
-            .iter()
-            .filter(|item| item.value.key.is_empty() || item.value.key.contains('='))
-        {
-            self.refuse(
-                item.path.clone().name("key"),
-                format!("{:?} cannot name an environment variable.", item.value.key),
-                "Use a name without =.",
-            );
-        }
-        for item in &spec.labels {
-            let key = &item.value.key;
-            if key.is_empty() || key == "app" || key.starts_with("k3d.") || key.starts_with("k3s.")
-            {
-                self.refuse(
-                    item.path.clone().name("key"),
-                    format!("{key:?} is reserved for k3d."),
-                    "Choose a key other than app that begins with neither k3d. nor k3s.",
-                );
-            }
-        }
-        for item in spec
-            .volumes
-            .iter()
-            .filter(|item| !item.value.destination.starts_with('/'))
-        {
-            self.refuse(
-                item.path.clone().name("destination"),
-                format!("{:?} is no absolute path.", item.value.destination),
-                "Write the path inside the node, beginning with a slash.",
-            );
-        }
-        for item in &spec.args {
-            let flag = item.value.split('=').next().unwrap_or_default();
-            let owner = match flag {
-                "--cluster-cidr" => "cluster_cidr",
-                "--service-cidr" => "service_cidr",
-                "--token" | "-t" => "token",
-                "--node-label" => "k3s.node_labels",
-                "--server" | "-s" | "--cluster-init" => "servers",
-                _ => continue,
-            };
-            self.refuse(
-                item.path.clone(),
-                format!("{flag} is set by Atlas."),
-                format!("Use the attribute {owner} instead."),
-            );
-        }
-        for item in spec
-            .node_labels
-            .iter()
-            .filter(|item| !item.value.contains('='))
-        {
-            self.refuse(
-                item.path.clone(),
-                format!("{:?} is no node label.", item.value),
-                "Write key=value.",
-            );
-        }
     }
 
     /// The nodes that an item's filters name; `otherwise` where it has none.
@@ -261,7 +129,7 @@ impl Resolver<'_> {
         found
     }
 
-    fn filters<T>(&mut self, item: &Filtered<T>) -> Vec<(NodeFilter, FieldPath)> {
+    pub(super) fn filters<T>(&mut self, item: &Filtered<T>) -> Vec<(NodeFilter, FieldPath)> {
         let mut parsed = Vec::new();
         for (position, text) in item.filters.iter().enumerate() {
             let path = item.path.clone().name("node_filters").index(position);
@@ -273,7 +141,7 @@ impl Resolver<'_> {
         parsed
     }
 
-    fn all(&self, role: Role) -> Vec<NodeRef> {
+    pub(super) fn all(&self, role: Role) -> Vec<NodeRef> {
         let count = match role {
             Role::Server => self.spec.servers.min(1),
             Role::Agent => self.spec.agents.min(MOST_AGENTS),
@@ -284,70 +152,34 @@ impl Resolver<'_> {
 
     fn resolve(&mut self) -> Desired {
         let spec = self.spec;
-        let mut nodes: BTreeMap<NodeRef, DesiredNode> =
-            [Role::Server, Role::Agent, Role::LoadBalancer]
-                .into_iter()
-                .flat_map(|role| self.all(role))
-                .map(|(role, index)| ((role, index), self.blank(role, index)))
-                .collect();
-        let k3s = [Role::Server, Role::Agent];
+        let mut nodes: Nodes = [Role::Server, Role::Agent, Role::LoadBalancer]
+            .into_iter()
+            .flat_map(|role| self.all(role))
+            .map(|(role, index)| ((role, index), self.blank(role, index)))
+            .collect();
         for item in &spec.env {
-            for target in self.targets(item, &k3s) {
+            for target in self.targets(item, &K3S) {
+                let Pair { key, value } = item.value.clone();
                 if let Some(node) = nodes.get_mut(&target) {
-                    node.env
-                        .insert(item.value.key.clone(), item.value.value.clone());
+                    node.env.insert(key, value);
                 }
             }
         }
         for item in &spec.labels {
-            for target in self.targets(item, &k3s) {
+            for target in self.targets(item, &K3S) {
                 let Pair { key, value } = item.value.clone();
                 if let Some(node) = nodes.get_mut(&target) {
                     node.labels.insert(key, value);
                 }
             }
         }
-        for item in &spec.volumes {
-            for target in self.targets(item, &[Role::Server, Role::Agent, Role::LoadBalancer]) {
-                let bind = match &item.value.source {
-                    Some(source) => format!("{source}:{}", item.value.destination),
-                    None => item.value.destination.clone(),
-                };
-                if let Some(node) = nodes.get_mut(&target) {
-                    node.binds.insert(bind);
-                }
-            }
-        }
-        for item in &spec.args {
-            for target in self.targets(item, &k3s) {
-                if let Some(node) = nodes
-                    .get_mut(&target)
-                    .filter(|node| node.role != Role::LoadBalancer)
-                {
-                    node.args.extra.push(item.value.clone());
-                }
-            }
-        }
-        for item in &spec.node_labels {
-            for target in self.targets(item, &k3s) {
-                if let Some(node) = nodes
-                    .get_mut(&target)
-                    .filter(|node| node.role != Role::LoadBalancer)
-                {
-                    node.args.node_labels.insert(item.value.clone());
-                }
-            }
-        }
+        self.volumes(&mut nodes);
+        self.arguments(&mut nodes);
+        self.node_labels(&mut nodes);
         let mut upstreams = BTreeMap::new();
         if spec.load_balancer {
             let servers = self.names(&self.all(Role::Server));
-            upstreams.insert(
-                PortKey {
-                    port: API_PORT,
-                    protocol: "tcp".to_owned(),
-                },
-                servers,
-            );
+            upstreams.insert(PortKey::tcp(API_PORT), servers);
         }
         for item in &spec.ports {
             self.publish(item, &mut nodes, &mut upstreams);
@@ -355,6 +187,97 @@ impl Resolver<'_> {
         Desired {
             nodes: nodes.into_values().collect(),
             upstreams,
+            settings: Settings::default(),
+        }
+    }
+
+    fn volumes(&mut self, nodes: &mut Nodes) {
+        let spec = self.spec;
+        let mut taken: BTreeSet<(NodeRef, String)> = BTreeSet::new();
+        for item in &spec.volumes {
+            let destination = checks::destination(&item.value);
+            let bind = match &item.value.source {
+                Some(source) => format!("{source}:{}", item.value.destination),
+                None => item.value.destination.clone(),
+            };
+            for target in self.targets(item, &[Role::Server, Role::Agent, Role::LoadBalancer]) {
+                if !taken.insert((target, destination.clone())) {
+                    self.refuse(
+                        item.path.clone().name("destination"),
+                        format!("a node has another volume at {destination} already."),
+                        "Remove one of the two, or name other nodes.",
+                    );
+                }
+                if let Some(node) = nodes.get_mut(&target) {
+                    node.binds.insert(bind.clone());
+                }
+            }
+        }
+    }
+
+    /// The words of each node are read together, as k3s reads them.
+    fn arguments(&mut self, nodes: &mut Nodes) {
+        let spec = self.spec;
+        let mut given: BTreeMap<NodeRef, Vec<&Filtered<String>>> = BTreeMap::new();
+        for item in &spec.args {
+            for target in self.targets(item, &K3S) {
+                if target.0 != Role::LoadBalancer {
+                    given.entry(target).or_default().push(item);
+                }
+            }
+        }
+        for (target, items) in given {
+            let words: Vec<&str> = items.iter().map(|item| item.value.as_str()).collect();
+            for position in args::misplaced(&words) {
+                if !words[position].trim().is_empty() {
+                    let path = items[position].path.clone();
+                    self.problems.push(checks::at(path, checks::misplaced()));
+                }
+            }
+            let read = NodeArgs::read(words.iter().copied());
+            if target.0 == Role::Agent
+                && let Some(item) = items
+                    .iter()
+                    .find(|item| args::flag(&item.value).is_some_and(|(name, _)| name == "tls-san"))
+            {
+                self.refuse(
+                    item.path.clone(),
+                    "agents have no --tls-san.",
+                    "Give it to servers alone.",
+                );
+            }
+            let own = own_tls_sans(spec);
+            if let Some(node) = nodes.get_mut(&target) {
+                node.args.extra = read.extra;
+                let sans = read.tls_sans.into_iter();
+                node.args.tls_sans = sans.filter(|san| !own.contains(san)).collect();
+            }
+        }
+    }
+
+    fn node_labels(&mut self, nodes: &mut Nodes) {
+        let spec = self.spec;
+        for item in &spec.node_labels {
+            let key = item.value.split('=').next().unwrap_or_default();
+            for target in self.targets(item, &K3S) {
+                let Some(node) = nodes
+                    .get_mut(&target)
+                    .filter(|node| node.role != Role::LoadBalancer)
+                else {
+                    continue;
+                };
+                let mut known = node.args.node_labels.iter();
+                let other =
+                    known.any(|label| *label != item.value && label.split('=').next() == Some(key));
+                node.args.node_labels.insert(item.value.clone());
+                if other {
+                    self.refuse(
+                        item.path.clone(),
+                        format!("a node has the label {key:?} with another value already."),
+                        "Remove one of the two, or name other nodes.",
+                    );
+                }
+            }
         }
     }
 
@@ -364,11 +287,6 @@ impl Resolver<'_> {
         if role == Role::Server {
             args.cluster_cidr = spec.cluster_cidr;
             args.service_cidr = spec.service_cidr;
-            args.tls_sans.insert(api_host(spec));
-            if spec.load_balancer {
-                args.tls_sans
-                    .insert(node_name(&spec.name, Role::LoadBalancer, 0));
-            }
         }
         DesiredNode {
             name: node_name(&spec.name, role, index),
@@ -386,120 +304,20 @@ impl Resolver<'_> {
         }
     }
 
-    fn names(&self, nodes: &[NodeRef]) -> BTreeSet<String> {
+    pub(super) fn names(&self, nodes: &[NodeRef]) -> BTreeSet<String> {
         nodes
             .iter()
             .map(|&(role, index)| node_name(&self.spec.name, role, index))
             .collect()
     }
+}
 
-    fn publish(
-        &mut self,
-        item: &Filtered<Port>,
-        nodes: &mut BTreeMap<NodeRef, DesiredNode>,
-        upstreams: &mut BTreeMap<PortKey, BTreeSet<String>>,
-    ) {
-        let port = &item.value;
-        if port.container_port == 0 || port.host_port == Some(0) {
-            self.refuse(
-                item.path.clone(),
-                "port 0 cannot be published.",
-                "Use 1 to 65535.",
-            );
-            return;
-        }
-        if !["tcp", "udp"].contains(&port.protocol.as_str()) {
-            self.refuse(
-                item.path.clone().name("protocol"),
-                format!("{:?} is not supported.", port.protocol),
-                "Use tcp or udp.",
-            );
-            return;
-        }
-        let filters = self.filters(item);
-        let direct = filters
-            .iter()
-            .any(|(filter, _)| filter.suffix == Some(Suffix::Direct));
-        let plain: Vec<_> = filters
-            .iter()
-            .filter(|(filter, _)| !filter.is_load_balancer())
-            .cloned()
-            .collect();
-        let targets: BTreeSet<NodeRef> = if plain.is_empty() {
-            [Role::Server, Role::Agent]
-                .into_iter()
-                .flat_map(|role| self.all(role))
-                .collect()
-        } else {
-            let mut found = BTreeSet::new();
-            for (filter, path) in &plain {
-                match filter.nodes(self.spec.servers, self.spec.agents, path) {
-                    Ok(nodes) => found.extend(nodes),
-                    Err(problem) => self.problems.push(problem),
-                }
-            }
-            found
-                .into_iter()
-                .filter(|(role, _)| *role != Role::LoadBalancer)
-                .collect()
-        };
-        let key = PortKey {
-            port: port.container_port,
-            protocol: port.protocol.clone(),
-        };
-        let published = Published {
-            address: Some(port.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))),
-            port: port.host_port,
-        };
-        let carrier = if direct {
-            if targets.len() != 1 {
-                self.refuse(
-                    item.path.clone().name("node_filters"),
-                    format!(
-                        "a direct port needs exactly one node, and {} are named.",
-                        targets.len()
-                    ),
-                    "Name one node, or go through the load balancer without :direct.",
-                );
-                return;
-            }
-            targets.first().copied()
-        } else if self.spec.load_balancer {
-            upstreams
-                .entry(key.clone())
-                .or_default()
-                .extend(self.names(&targets.iter().copied().collect::<Vec<_>>()));
-            Some((Role::LoadBalancer, 0))
-        } else {
-            self.refuse(
-                item.path.clone(),
-                "there is no load balancer to publish the port.",
-                "Name one node with :direct, or drop k3d.disable_load_balancer.",
-            );
-            return;
-        };
-        if !direct && key.port == API_PORT && key.protocol == "tcp" {
-            self.refuse(
-                item.path.clone().name("container_port"),
-                format!("port {API_PORT} is the Kubernetes API's."),
-                "Set kube_api to publish the API elsewhere.",
-            );
-            return;
-        }
-        if let Some(node) = carrier.and_then(|carrier| nodes.get_mut(&carrier)) {
-            let bound = node.ports.entry(key).or_default();
-            if bound.contains(&published) && published.port.is_some() {
-                self.problems.push(Problem::new(
-                    item.path.clone(),
-                    "the same port is published twice.",
-                    "Remove one of the two.",
-                ));
-            } else {
-                bound.push(published);
-                bound.sort();
-            }
-        }
-    }
+/// The names that every server's certificate is good for, asked or not: those by which kubeconfigs and the load
+/// balancer reach it.
+pub(super) fn own_tls_sans(spec: &Spec) -> BTreeSet<String> {
+    let balancer = node_name(&spec.name, Role::LoadBalancer, 0);
+    let balancer = spec.load_balancer.then_some(balancer);
+    balancer.into_iter().chain([api_host(spec)]).collect()
 }
 
 /// The name by which kubeconfigs reach the Kubernetes API.
@@ -517,18 +335,10 @@ pub(crate) fn api_host_ip(spec: &Spec) -> IpAddr {
         .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
 }
 
-fn is_cluster_name(name: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let edge = |c: Option<char>| c.is_some_and(|c| c != '-');
-    (1..=32).contains(&name.len())
-        && name.chars().all(inner)
-        && edge(name.chars().next())
-        && edge(name.chars().last())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::k3d::Port;
 
     fn spec() -> Spec {
         Spec {
@@ -581,6 +391,26 @@ mod tests {
         let agent = desired.of_role(Role::Agent).nth(1).unwrap();
         assert_eq!(agent.ports.len(), 1);
         assert_eq!(desired.upstreams.len(), 1, "only the API is forwarded");
+    }
+
+    #[test]
+    fn two_volumes_at_one_place_of_a_node_are_refused() {
+        let volume = |source: &str, destination: &str, filter: &str| Filtered {
+            value: crate::k3d::Volume {
+                source: Some(source.to_owned()),
+                destination: destination.to_owned(),
+            },
+            filters: vec![filter.to_owned()],
+            path: FieldPath::of("volume").index(1),
+        };
+        let of = |second: Filtered<crate::k3d::Volume>| {
+            let mut spec = spec();
+            spec.volumes = vec![volume("/a", "/data:ro", "agent:0"), second];
+            refusals(&spec)
+        };
+        assert!(of(volume("/b", "/data", "agents:*")).starts_with("volume[1].destination: "));
+        assert_eq!(of(volume("/b", "/data", "agent:1")), "");
+        assert_eq!(of(volume("/b", "/other", "agent:0")), "");
     }
 
     #[test]

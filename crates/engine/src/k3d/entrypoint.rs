@@ -6,8 +6,13 @@ use crate::docker::File;
 /// The entry point of servers and agents.
 pub(crate) const PATH: &str = "/bin/k3d-entrypoint.sh";
 
-/// All scripts of a node.
-pub(crate) fn files() -> Vec<File> {
+/// All scripts of a node; `memory` is its limit in bytes, 0 for none.
+pub(crate) fn files(memory: i64) -> Vec<File> {
+    let limited = (memory > 0).then(|| {
+        let script = include_str!("assets/meminfo.sh");
+        script.replace("limit=0 ", &format!("limit={} ", memory >> 10))
+    });
+    let limited = limited.map(|script| file("/bin/k3d-entrypoint-meminfo.sh", &script));
     [
         (PATH, include_str!("assets/entrypoint.sh")),
         (
@@ -21,10 +26,33 @@ pub(crate) fn files() -> Vec<File> {
         ),
     ]
     .into_iter()
-    .map(|(path, text)| File {
+    .map(|(path, text)| file(path, text))
+    .chain(limited)
+    .collect()
+}
+
+fn file(path: &str, text: &str) -> File {
+    File {
         path: path.to_owned(),
         content: text.as_bytes().into(),
         mode: 0o744,
-    })
-    .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_node_with_a_limit_is_told_of_it() {
+        let script = |memory| {
+            let files = files(memory).into_iter();
+            files
+                .map(|file| String::from_utf8(file.content).unwrap())
+                .find(|text| text.contains("/proc/meminfo"))
+        };
+        assert_eq!(script(0), None);
+        let limited = script(3 << 29).unwrap();
+        assert!(limited.contains("\nlimit=1572864 # kB\n"), "{limited}");
+    }
 }

@@ -1,29 +1,31 @@
 //! Carries a plan out. Whatever is interrupted here is finished by the next run, because every step
 //! looks at what is there before it acts.
 
+use std::net::IpAddr;
+
 use futures_util::future::try_join_all;
 
-use super::desired::{Desired, desired};
+use super::desired::Desired;
+use super::dns;
 use super::kubectl;
 use super::node::{self, NodeSpec, plan_node};
 use super::observe::{Observed, observe};
 use super::plan::{Plan, plan, plan_power};
-use super::read::{settled, spec_of};
+use super::preflight::until_free;
+use super::read::{desired_here, spec_of};
 use super::spec::Spec;
 use super::work::Work;
-use super::{Role, preflight};
+use super::{Role, STOP_SECONDS};
 use crate::begun::{self, Begun};
 use crate::bridge;
 use crate::context::Context;
 use crate::docker::Node;
-use crate::error::{Error, Existing, Result};
+use crate::error::{Error, Existing, Remedy, Result};
 use crate::labels;
 use crate::lock::Lock;
+use crate::network;
 use crate::path::FieldPath;
 use crate::presence::Presence;
-
-/// Docker kills what has not ended by itself after these.
-const STOP_SECONDS: i32 = 10;
 
 /// A cluster of which everything was checked and nothing changed. Nobody else creates or removes one of this name as long
 /// as it is held.
@@ -56,8 +58,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             kind: "cluster",
             name: spec.name.clone(),
             detail,
-            remedy: "Import it, choose another name, or delete it with `k3d cluster delete`."
-                .to_owned(),
+            remedy: Remedy::ImportOrRename {
+                or: "delete it with `k3d cluster delete`".to_owned(),
+            },
         };
         if !found.is_ours() || !plan.replace.is_empty() {
             return Err(exists(Existing::Differs));
@@ -66,7 +69,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             return Err(exists(Existing::NotBegun));
         }
     }
-    preflight(cx, spec, observed.as_ref()).await?;
+    until_free(cx, spec, observed.as_ref()).await?;
     if let (Some(name), None) = (&spec.network, &observed)
         && cx
             .guard("looking up a network", cx.docker.network(name))
@@ -76,7 +79,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
         return Err(Error::invalid(
             FieldPath::of("network"),
             format!("there is no Docker network {name:?}."),
-            "Create it first (atlas_network, or `docker network create --subnet …`).",
+            Remedy::CreateNetwork { name: name.clone() },
         ));
     }
     Ok(Admitted {
@@ -93,14 +96,12 @@ impl Admitted {
         Presence::of(self.observed.is_some(), self.plan.is_empty())
     }
 
-    /// Makes it, or finishes it.
+    /// Makes it, or finishes it. Its mark stays until [`begun::end`], which is for who records that it is made.
     ///
     /// # Errors
     /// [`Error::ImageMissing`] before anything was made; whatever fails on the way.
-    pub async fn make(self, cx: &Context) -> Result<Observed> {
-        let made = apply(cx, &self.spec, self.observed, &self.plan, true).await?;
-        begun::clear(cx, &begun(&self.spec.name)).await?;
-        Ok(made)
+    pub async fn make(&mut self, cx: &Context) -> Result<Observed> {
+        apply(cx, &self.spec, self.observed.take(), &self.plan, true).await
     }
 }
 
@@ -109,7 +110,10 @@ impl Admitted {
 /// # Errors
 /// As [`admit`], and whatever fails on the way.
 pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
-    admit(cx, spec).await?.make(cx).await
+    let mut admitted = admit(cx, spec).await?;
+    let made = admitted.make(cx).await?;
+    begun::end(cx, &begun(&spec.name)).await;
+    Ok(made)
 }
 
 /// Brings an existing cluster to what is wanted, in place.
@@ -132,10 +136,10 @@ pub async fn update(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields,
         });
     }
-    preflight(cx, spec, observed.as_ref()).await?;
+    until_free(cx, spec, observed.as_ref()).await?;
     let changed = apply(cx, spec, observed, &plan, false).await?;
     // Whoever changes it has it: an interrupted create of it is over.
-    begun::clear(cx, &begun(&spec.name)).await?;
+    begun::end(cx, &begun(&spec.name)).await;
     Ok(changed)
 }
 
@@ -161,7 +165,7 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
             cx.docker.remove_volume(&volume).await?;
         }
         if !observed.network_external && observed.network.is_some() {
-            cx.docker.remove_network(&observed.network_name).await?;
+            network::remove(cx, &observed.network_name).await?;
         }
         Ok(())
     })
@@ -179,7 +183,9 @@ pub async fn start(cx: &Context, name: &str) -> Result<Observed> {
     let work = Work {
         cx,
         spec: &spec,
-        desired: &desired(&spec).unwrap_or_default(),
+        desired: &desired_here(&spec, Some(&observed))
+            .map(|(_, desired)| desired)
+            .unwrap_or_default(),
         observed: Some(&observed),
         plan: &plan,
     };
@@ -241,6 +247,7 @@ pub async fn apply_node(cx: &Context, spec: &NodeSpec) -> Result<Observed> {
     let desired = Desired {
         nodes: vec![node::labelled(spec, &observed)],
         upstreams: observed.upstreams.clone().unwrap_or_default(),
+        settings: observed.settings.clone(),
     };
     let mut work = Work {
         cx,
@@ -282,7 +289,7 @@ fn absent(name: &str) -> Error {
     Error::NotFound {
         kind: "cluster",
         name: name.to_owned(),
-        remedy: "`k3d cluster list` lists them.".to_owned(),
+        remedy: "`k3d cluster list` lists them.".into(),
     }
 }
 
@@ -293,11 +300,17 @@ async fn apply(
     plan: &Plan,
     creates: bool,
 ) -> Result<Observed> {
-    let spec = &settled(spec, observed.as_ref());
-    let desired = desired(spec).map_err(Error::Invalid)?;
+    let mut wanted = spec.clone();
+    if observed
+        .as_ref()
+        .is_none_or(|found| found.server().is_none())
+    {
+        reach(&mut wanted, cx.docker.other_machine());
+    }
+    let (spec, desired) = desired_here(&wanted, observed.as_ref())?;
     let mut work = Work {
         cx,
-        spec,
+        spec: &spec,
         desired: &desired,
         observed: observed.as_ref(),
         plan,
@@ -307,12 +320,60 @@ async fn apply(
         begun::mark(cx, &begun(&spec.name)).await?;
     }
     work.run().await?;
+    if spec.host_ip_injection && observed.as_ref().is_none_or(Observed::is_ours) {
+        let server = super::node_name(&spec.name, Role::Server, 0);
+        dns::name_host(cx, &server, &spec.network_name()).await;
+    }
     bridge::rejoin(cx, &spec.name).await?;
     observe(cx, &spec.name)
         .await?
         .ok_or_else(|| Error::NotFound {
             kind: "cluster",
             name: spec.name.clone(),
-            remedy: "Something removed it right after it was made; apply again.".to_owned(),
+            remedy: Remedy::TryAgain {
+                why: "Something removed it right after it was made".to_owned(),
+            },
         })
+}
+
+/// A new cluster on the daemon of another machine is reached there, unless the user says where.
+fn reach(spec: &mut Spec, machine: Option<String>) {
+    let api = &mut spec.kube_api;
+    let says_where = |ip: IpAddr| !ip.is_loopback() && !ip.is_unspecified();
+    if api.host.is_none() && !api.host_ip.is_some_and(says_where) {
+        api.host = machine;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kubeconfigs_of_a_remote_daemons_clusters_name_its_machine_unless_the_user_says_where() {
+        for (host, host_ip, expected) in [
+            (None, None, Some("box")),
+            (None, Some("0.0.0.0"), Some("box")),
+            (None, Some("10.0.0.9"), None),
+            (Some("api.example"), None, Some("api.example")),
+        ] {
+            let mut spec = Spec::new("demo", "node:1", "lb:1");
+            spec.kube_api.host = host.map(str::to_owned);
+            spec.kube_api.host_ip = host_ip.map(|ip: &str| ip.parse().unwrap());
+            reach(&mut spec, Some("box".to_owned()));
+            assert_eq!(
+                spec.kube_api.host.as_deref(),
+                expected,
+                "{host:?} {host_ip:?}"
+            );
+            let names = crate::k3d::desired::own_tls_sans(&spec);
+            assert!(
+                expected.is_none_or(|host| names.contains(host)),
+                "{names:?}"
+            );
+        }
+        let mut here = Spec::new("demo", "node:1", "lb:1");
+        reach(&mut here, None);
+        assert_eq!(here.kube_api.host, None);
+    }
 }

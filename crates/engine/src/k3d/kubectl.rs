@@ -1,12 +1,14 @@
 //! The Kubernetes API of a cluster, asked through `kubectl` inside a server's container: it works
 //! wherever the Docker daemon is, published port or not, and needs no credentials here.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
 use super::observe::Observed;
 use super::read::kube_api;
 use crate::context::Context;
+use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::kubeconfig::Kubeconfig;
 
@@ -82,6 +84,27 @@ pub(super) async fn ready_nodes(cx: &Context, server: &str) -> Vec<String> {
     }
 }
 
+/// The nodes that Kubernetes knows; `None` where it does not answer.
+pub(super) async fn known_nodes(cx: &Context, server: &str) -> Option<BTreeSet<String>> {
+    const NAMES: &str = r#"jsonpath={range .items[*]}{.metadata.name}{"\n"}{end}"#;
+    let args = ["get", "nodes", "--request-timeout=5s", "-o", NAMES];
+    match kubectl(cx, server, &args).await {
+        Ok(names) => Some(names.lines().map(str::to_owned).collect()),
+        Err(error) => {
+            tracing::debug!("asking for nodes: {error}");
+            None
+        }
+    }
+}
+
+/// Whether a node is known to Kubernetes by another name than its container's.
+pub(super) fn has_other_name(node: &Node) -> bool {
+    let by_flag = ["--node-name", "--with-node-id"];
+    let mut words = node.cmd.iter();
+    words.any(|word| by_flag.iter().any(|flag| word.starts_with(flag)))
+        || node.env_value("K3S_NODE_NAME").is_some()
+}
+
 /// What one needs to use a cluster. Secrets: does not print.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
@@ -116,15 +139,9 @@ pub async fn credentials(cx: &Context, observed: &Observed) -> Result<Option<Cre
         )
         .await?;
     let Some(bytes) = read else { return Ok(None) };
-    let api = kube_api(observed);
-    let host = api
-        .host
-        .or_else(|| api.host_ip.map(|ip| ip.to_string()))
-        .unwrap_or_default();
-    let endpoint = format!(
-        "https://{host}:{}",
-        api.host_port.unwrap_or(super::API_PORT)
-    );
+    let mut api = kube_api(observed);
+    api.host_port = api.host_port.or(Some(super::API_PORT));
+    let endpoint = api.endpoint().unwrap_or_default();
     let understood = Kubeconfig::of_node(&bytes, &observed.name, &endpoint);
     understood.map(Some).map_err(|reason| Error::Unexpected {
         what: format!("the kubeconfig of cluster {}", observed.name),

@@ -8,33 +8,51 @@
 //! changed one breaks a cluster after a restart of Docker), the API and all ports are published on
 //! 127.0.0.1 unless asked, nodes start concurrently, and a node is not drained when it stops.
 
+#[cfg(any(test, feature = "imagined"))]
+pub mod arbitrary;
 mod args;
+mod checks;
+mod compare;
 mod desired;
+pub(crate) mod dns;
 mod entrypoint;
 mod execute;
 mod filter;
+#[cfg(any(test, feature = "imagined"))]
+mod imagined;
 mod kubectl;
 mod loadbalancer;
 mod network;
 mod node;
 mod observe;
 mod plan;
+#[cfg(test)]
+mod plan_tests;
 mod preflight;
+mod publish;
 mod read;
 mod ready;
+#[cfg(test)]
+mod roundtrip;
 mod shape;
+mod slots;
 mod spec;
+mod spell;
 mod work;
 
+pub use args::shown as shown_argument;
+pub use compare::Replace;
 pub use execute::{
     Admitted, admit, apply_node, begun, create, delete, delete_node, settle, start, stop, update,
 };
 pub use filter::NodeFilter;
+#[cfg(any(test, feature = "imagined"))]
+pub use imagined::Imagined;
 pub use kubectl::{Credentials, credentials};
 pub use node::{NodeSpec, node_container, node_specs, plan_delete as plan_delete_node, plan_node};
 pub use observe::{Observed, list, observe};
-pub use plan::{Plan, Replace, Step, plan, plan_power};
-pub use preflight::{preflight, preflight_anew};
+pub use plan::{Plan, Step, plan, plan_power};
+pub use preflight::{foresee, preflight, preflight_anew};
 pub use read::{spec_of, spelled};
 pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};
 
@@ -53,6 +71,9 @@ pub const DEFAULT_CLUSTER_CIDR: &str = "10.42.0.0/16";
 pub const DEFAULT_SERVICE_CIDR: &str = "10.43.0.0/16";
 /// Where a server and the load balancer listen for the Kubernetes API.
 pub const API_PORT: u16 = 6443;
+
+/// Docker kills a node that has not ended by itself after these.
+const STOP_SECONDS: i32 = 10;
 
 /// What a node is for, as k3d's label says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

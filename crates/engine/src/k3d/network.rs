@@ -1,14 +1,11 @@
-//! The network that a cluster's nodes are on, and their addresses in it.
-
-use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
+//! The network that a cluster's nodes are on.
 
 use super::work::Work;
-use crate::cidr;
 use crate::context::Context;
 use crate::docker::{DockerNetwork, NetworkSpec};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::labels::{self, labels};
+use crate::network::explained;
 
 /// Attempts at a subnet of Docker's choice; another program may take it in between.
 const SUBNET_ATTEMPTS: u32 = 5;
@@ -37,9 +34,8 @@ impl Work<'_> {
         } else if self.spec.network.is_some() && self.observed.is_none_or(|o| o.nodes.is_empty()) {
             return Err(Error::NotFound {
                 kind: "network",
+                remedy: Remedy::CreateNetwork { name: name.clone() },
                 name,
-                remedy: "Create it first (atlas_network, or `docker network create --subnet …`)."
-                    .to_owned(),
             });
         }
         let subnet = self.spec.subnet.or_else(|| self.last_subnet());
@@ -102,8 +98,8 @@ async fn create_network(
                 if subnet.is_none()
                     && attempts < SUBNET_ATTEMPTS
                     && message.contains("overlaps") => {}
-            Err(error) => return Err(error),
-            Ok(()) => break,
+            Err(error) => return Err(explained(cx, name, subnet, error).await),
+            Ok(_) => break,
         }
     }
     cx.docker
@@ -112,39 +108,8 @@ async fn create_network(
         .ok_or_else(|| Error::NotFound {
             kind: "network",
             name: name.to_owned(),
-            remedy: "Something removed it right after it was created; apply again.".to_owned(),
+            remedy: Remedy::TryAgain {
+                why: "Something removed it right after it was created".to_owned(),
+            },
         })
-}
-
-/// Addresses of a network that are in use, or kept for a container that is stopped.
-pub(super) async fn taken_addresses(
-    cx: &Context,
-    network: &DockerNetwork,
-) -> Result<BTreeSet<Ipv4Addr>> {
-    let mut taken: BTreeSet<Ipv4Addr> = network.gateway.into_iter().collect();
-    for node in cx.docker.containers_on(&network.name).await? {
-        taken.extend(node.networks.get(&network.name).copied().flatten());
-        taken.extend(node.static_addresses.get(&network.name).copied());
-    }
-    Ok(taken)
-}
-
-/// A fixed address where the network allows one: Docker refuses them on networks whose subnet it
-/// chose, which cannot be told from outside, so only Atlas's own networks qualify.
-pub(super) fn next_address(
-    network: &DockerNetwork,
-    taken: &mut BTreeSet<Ipv4Addr>,
-) -> Result<Option<Ipv4Addr>> {
-    let Some(subnet) = network
-        .subnet
-        .filter(|_| network.labels.contains_key(labels::ATLAS_MANAGED))
-    else {
-        return Ok(None);
-    };
-    let address = cidr::first_free(subnet, taken).ok_or_else(|| Error::Unexpected {
-        what: format!("network {} ({subnet})", network.name),
-        reason: "it has no free address left; use a larger subnet".to_owned(),
-    })?;
-    taken.insert(address);
-    Ok(Some(address))
 }

@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 
-use super::Role;
+use super::compare::same_image;
 use super::desired::DesiredNode;
 use super::observe::Observed;
-use super::plan::{Plan, Step, difference, same_image};
+use super::plan::{Plan, Step, reason};
 use super::read::user_part;
+use super::{NodeArgs, Role, args, checks};
 use crate::docker::Node;
 use crate::error::{Error, Problem, Result, refuse};
 use crate::labels;
@@ -57,13 +58,16 @@ impl NodeSpec {
             ));
         }
         for (position, label) in self.node_labels.iter().flatten().enumerate() {
-            if !label.contains('=') {
-                problems.push(Problem::new(
-                    FieldPath::of("node_labels").index(position),
-                    format!("{label:?} is no node label."),
-                    "Write key=value.",
-                ));
-            }
+            let path = FieldPath::of("node_labels").index(position);
+            problems.extend(checks::node_label(label).map(|fault| checks::at(path, fault)));
+        }
+        let words: Vec<&str> = self.args.iter().flatten().map(String::as_str).collect();
+        let misplaced = args::misplaced(&words);
+        for (position, word) in words.iter().enumerate() {
+            let path = FieldPath::of("k3s_args").index(position);
+            let stray = misplaced.contains(&position).then(checks::misplaced);
+            let fault = checks::argument(word).or(stray);
+            problems.extend(fault.map(|fault| checks::at(path, fault)));
         }
         problems
     }
@@ -100,7 +104,8 @@ fn wanted(spec: &NodeSpec, observed: &Observed) -> DesiredNode {
         node.memory = memory;
     }
     if let Some(args) = &spec.args {
-        node.args.extra.clone_from(args);
+        let read = NodeArgs::read(args.iter().map(String::as_str));
+        node.args.extra = read.extra;
     }
     if let Some(node_labels) = &spec.node_labels {
         node.args.node_labels.clone_from(node_labels);
@@ -121,7 +126,7 @@ pub fn node_specs(spec: &NodeSpec, observed: &Observed) -> (Option<NodeSpec>, No
     let whole = |node: DesiredNode| NodeSpec {
         image: Some(node.image),
         memory: Some(node.memory),
-        args: Some(node.args.extra),
+        args: Some(node.args.words()),
         node_labels: Some(node.args.node_labels),
         ..spec.clone()
     };
@@ -157,13 +162,13 @@ pub fn plan_node(spec: &NodeSpec, observed: &Observed) -> Result<Plan> {
             name: node.name.clone(),
             detail: crate::error::Existing::Differs,
             remedy: "It was made by other means; choose another name, or remove it with `k3d node delete`."
-                .to_owned(),
+                .into(),
         });
     }
-    if let Some(reason) = difference(&want, &user_part(observed, Role::Agent, node)) {
+    if let Some(reason) = reason(observed, &want, node) {
         plan.steps.push(Step::RemoveNode {
             node: node.name.clone(),
-            reason: format!("its {reason} changes"),
+            reason,
         });
         plan.steps.push(create);
     } else if !node.state.running {
@@ -172,6 +177,9 @@ pub fn plan_node(spec: &NodeSpec, observed: &Observed) -> Result<Plan> {
             role: Role::Agent,
             status: node.state.status.clone(),
         });
+    } else if observed.has_lost(node) {
+        let node = node.name.clone();
+        plan.steps.push(Step::RejoinNode { node });
     }
     Ok(plan)
 }

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::loadbalancer::{self, Upstreams};
-use super::{Role, image_volume};
+use super::loadbalancer::{self, Settings, Upstreams};
+use super::{Role, image_volume, kubectl};
 use crate::context::Context;
 use crate::docker::{DockerNetwork, ImageDefaults, Node};
 use crate::error::Result;
@@ -26,8 +26,12 @@ pub struct Observed {
     pub image_volume: bool,
     /// What the load balancer is told to forward.
     pub upstreams: Option<Upstreams>,
-    /// By image id.
+    /// What else it is told.
+    pub settings: Settings,
+    /// By image id; none of an image that is gone.
     pub image_defaults: BTreeMap<String, ImageDefaults>,
+    /// The nodes that Kubernetes knows; `None` where it was not asked or did not answer.
+    pub registered: Option<BTreeSet<String>>,
 }
 
 impl Observed {
@@ -55,8 +59,23 @@ impl Observed {
             network_external: false,
             image_volume: false,
             upstreams: None,
+            settings: Settings::default(),
             image_defaults: BTreeMap::new(),
+            registered: None,
         }
+    }
+
+    /// Whether Kubernetes has lost an agent that runs: somebody deleted its Node object, which a running agent does not make
+    /// again.
+    pub(super) fn has_lost(&self, agent: &Node) -> bool {
+        let (Some(known), Some(server)) = (&self.registered, self.server()) else {
+            return false;
+        };
+        // One that does not know its own node yet is just starting, and so may be its agents.
+        agent.state.running
+            && known.contains(&server.name)
+            && !known.contains(&agent.name)
+            && !kubectl::has_other_name(agent)
     }
 
     /// The first server.
@@ -156,24 +175,41 @@ async fn read(cx: &Context, name: &str) -> Result<Option<Observed>> {
     };
     let mut image_defaults = BTreeMap::new();
     for image in nodes.iter().map(|(_, node)| &node.image_id) {
-        if !image_defaults.contains_key(image) {
-            image_defaults.insert(image.clone(), cx.docker.image_defaults(image).await?);
+        if !image_defaults.contains_key(image)
+            && let Some(defaults) = cx.docker.image_defaults(image).await?
+        {
+            image_defaults.insert(image.clone(), defaults);
         }
     }
     let of_cluster = [format!("{}={name}", labels::CLUSTER)];
-    let (network, values, volumes) = tokio::try_join!(
+    let registered = async { Ok(registered(cx, &nodes).await) };
+    let (network, values, volumes, registered) = tokio::try_join!(
         cx.docker.network(&network_name),
         values,
         cx.docker.volumes(&of_cluster),
+        registered,
     )?;
+    let (upstreams, settings) = values.as_deref().and_then(loadbalancer::parse).unzip();
     Ok(Some(Observed {
         name: name.to_owned(),
-        upstreams: values.as_deref().and_then(loadbalancer::parse),
+        upstreams,
+        settings: settings.unwrap_or_default(),
         image_volume: volumes.contains(&volume),
         network,
         network_name,
         network_external,
         nodes,
         image_defaults,
+        registered,
     }))
+}
+
+/// The nodes that Kubernetes knows, asked only where an agent could be missing among them.
+async fn registered(cx: &Context, nodes: &[(Role, Node)]) -> Option<BTreeSet<String>> {
+    let runs = |role: Role| {
+        let mut found = nodes.iter();
+        found.find(|(is, node)| *is == role && node.state.running)
+    };
+    let ((_, server), _) = runs(Role::Server).zip(runs(Role::Agent))?;
+    kubectl::known_nodes(cx, &server.name).await
 }

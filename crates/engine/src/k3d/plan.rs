@@ -5,25 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use super::desired::{Desired, DesiredNode, api_host, api_host_ip, desired};
+use super::Role;
+use super::compare::{Replace, differing, forwards_elsewhere, replacements};
+use super::desired::{Desired, DesiredNode};
 use super::observe::Observed;
-use super::read::{index_of, kube_api, settled, user_part};
+use super::read::desired_here;
+use super::slots;
 use super::spec::Spec;
-use super::{Role, node_name};
 use crate::docker::Node;
-use crate::error::{Error, Result};
-use crate::labels;
-
-/// An attribute that cannot be changed in place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replace {
-    /// The attribute or block.
-    pub field: &'static str,
-    /// What the cluster has; empty for secrets.
-    pub before: String,
-    /// What is wanted; empty for secrets.
-    pub after: String,
-}
+use crate::error::Result;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +51,11 @@ pub enum Step {
         /// Docker's word for its state.
         status: String,
     },
+    /// Start an agent anew that runs and that Kubernetes does not know any more.
+    RejoinNode {
+        /// The container.
+        node: String,
+    },
     /// Stop a node that runs.
     StopNode {
         /// The container.
@@ -79,6 +74,7 @@ impl Step {
             Self::RemoveNode { node, reason } => format!("node {node} goes: {reason}"),
             Self::CreateNode { node, .. } => format!("node {node} is missing"),
             Self::StartNode { node, status, .. } => format!("node {node} is {status}"),
+            Self::RejoinNode { node } => format!("node {node} is unknown to Kubernetes"),
             Self::StopNode { node } => format!("node {node} is running"),
             Self::Forward => "the load balancer forwards to other nodes than it should".to_owned(),
         }
@@ -94,6 +90,7 @@ impl Step {
             | Self::RemoveNode { node, .. }
             | Self::CreateNode { node, .. }
             | Self::StartNode { node, .. }
+            | Self::RejoinNode { node }
             | Self::StopNode { node } => node,
             Self::Forward => "",
         }
@@ -144,29 +141,17 @@ pub fn plan_power(observed: &Observed, running: bool) -> Plan {
 /// Compares what is wanted with what is.
 ///
 /// # Errors
-/// [`Error::Invalid`] where the specification makes no sense.
+/// [`crate::Error::Invalid`] where the specification makes no sense.
 pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
-    let spec = &settled(spec, observed);
-    let desired = desired(spec).map_err(Error::Invalid)?;
-    let create_all = || {
-        let nodes = desired.nodes.iter();
-        nodes.map(|node| Step::CreateNode {
-            node: node.name.clone(),
-            role: node.role,
-        })
-    };
+    let (spec, desired) = desired_here(spec, observed)?;
     let Some(observed) = observed else {
-        let mut steps = Vec::new();
-        if spec.network.is_none() {
-            steps.push(Step::CreateNetwork {
-                network: spec.network_name(),
-            });
-        }
-        steps.extend(create_all());
+        let own_network = spec.network.is_none().then(|| Step::CreateNetwork {
+            network: spec.network_name(),
+        });
         return Ok(Plan {
             create: true,
             replace: Vec::new(),
-            steps,
+            steps: own_network.into_iter().chain(all_of(&desired)).collect(),
         });
     };
     let mut steps = Vec::new();
@@ -177,410 +162,134 @@ pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
     }
     let Some(server) = observed.server() else {
         // The data went with the server; what is left of the cluster is of no use to a new one.
-        let left = observed.nodes.iter().map(|(_, node)| Step::RemoveNode {
-            node: node.name.clone(),
-            reason: "the cluster's server is gone".to_owned(),
-        });
-        steps.extend(left);
-        steps.extend(create_all());
+        let left = observed.nodes.iter();
+        steps.extend(left.map(|(_, node)| remove(node, "the cluster's server is gone".to_owned())));
+        steps.extend(all_of(&desired));
         return Ok(Plan {
-            create: false,
-            replace: Vec::new(),
             steps,
+            ..Plan::default()
         });
     };
-    let replace = replacements(spec, &desired, observed, server);
-    let mut removed = BTreeSet::new();
-    let mut created = Vec::new();
-    agents(
-        spec,
-        &desired,
-        observed,
-        &mut steps,
-        &mut removed,
-        &mut created,
-    );
-    balancer(&desired, observed, &mut steps, &mut removed, &mut created);
-    for (_, node) in observed
-        .nodes
-        .iter()
-        .filter(|(_, node)| !removed.contains(&node.name))
-    {
-        let attached = observed
-            .network
-            .as_ref()
-            .is_some_and(|network| node.networks.contains_key(&network.name));
-        if !attached {
-            steps.push(Step::Reattach {
-                node: node.name.clone(),
-            });
-        }
-    }
-    steps.extend(created);
-    for (role, node) in &observed.nodes {
-        if !node.state.running && !removed.contains(&node.name) {
-            let status = node.state.status.clone();
+    let mut work = Changes::default();
+    work.agents(&spec, &desired, observed);
+    work.balancer(&desired, observed);
+    let stays = |node: &Node| !work.going.contains(&node.name);
+    let staying = observed.nodes.iter().filter(|(_, node)| stays(node));
+    let lost = staying.clone().filter(|(_, node)| {
+        let network = observed.network.as_ref();
+        network.is_none_or(|network| !node.networks.contains_key(&network.name))
+    });
+    let balanced = staying.clone().any(|(role, _)| *role == Role::LoadBalancer);
+    // A file that makes no sense is written anew too.
+    let forward = balanced
+        && (observed.upstreams.is_none() || forwards_elsewhere(&desired, observed, &work.going));
+    let lost: Vec<Step> = lost
+        .map(|(_, node)| Step::Reattach {
+            node: node.name.clone(),
+        })
+        .collect();
+    let staying: Vec<&(Role, Node)> = staying.collect();
+    steps.extend(work.removals);
+    steps.extend(lost);
+    steps.extend(work.creations);
+    for (role, node) in staying {
+        if !node.state.running {
             steps.push(Step::StartNode {
                 node: node.name.clone(),
                 role: *role,
-                status,
+                status: node.state.status.clone(),
+            });
+        }
+        if *role == Role::Agent && observed.has_lost(node) {
+            steps.push(Step::RejoinNode {
+                node: node.name.clone(),
             });
         }
     }
-    let balancer_stays = observed
-        .of_role(Role::LoadBalancer)
-        .any(|node| !removed.contains(&node.name));
-    if balancer_stays
-        && observed.upstreams.as_ref().is_some_and(|found| {
-            let known: BTreeSet<&String> = desired.nodes.iter().map(|node| &node.name).collect();
-            let mut found = found.clone();
-            // Nodes that the k3d CLI added are none of our business.
-            for names in found.values_mut() {
-                let there =
-                    |name: &String| observed.nodes.iter().any(|(_, node)| node.name == *name);
-                names.retain(|name| known.contains(name) || !there(name) || removed.contains(name));
-            }
-            found != desired.upstreams
-        })
-    {
-        steps.push(Step::Forward);
-    }
+    steps.extend(forward.then_some(Step::Forward));
     Ok(Plan {
         create: false,
-        replace,
+        replace: replacements(&spec, &desired, observed, server),
         steps,
     })
 }
 
-fn agents(
-    spec: &Spec,
-    desired: &Desired,
-    observed: &Observed,
-    steps: &mut Vec<Step>,
-    removed: &mut BTreeSet<String>,
-    created: &mut Vec<Step>,
-) {
-    let mut kept: Vec<(Option<u32>, &Node)> = observed
-        .numbered(Role::Agent)
-        .map(|node| (index_of(&spec.name, Role::Agent, &node.name), node))
-        .collect();
-    // Those with k3d's own names first, by number; the last ones go first.
-    kept.sort_by_key(|(index, node)| (index.is_none(), *index, node.name.clone()));
-    let wanted = spec.agents as usize;
-    for (_, node) in kept.split_off(wanted.min(kept.len())) {
-        removed.insert(node.name.clone());
-        let reason = format!("{wanted} agents are wanted");
-        steps.push(Step::RemoveNode {
-            node: node.name.clone(),
-            reason,
-        });
+fn remove(node: &Node, reason: String) -> Step {
+    Step::RemoveNode {
+        node: node.name.clone(),
+        reason,
     }
-    for (_, node) in kept.iter().filter(|(index, _)| index.is_some()) {
-        let Some(want) = desired
-            .of_role(Role::Agent)
-            .find(|want| want.name == node.name)
-        else {
-            continue;
-        };
-        let have = user_part(observed, Role::Agent, node);
-        if let Some(reason) = difference(want, &have) {
-            removed.insert(node.name.clone());
-            steps.push(Step::RemoveNode {
-                node: node.name.clone(),
-                reason: format!("its {reason} changes"),
-            });
-            created.push(Step::CreateNode {
-                node: node.name.clone(),
-                role: Role::Agent,
-            });
+}
+
+fn create(node: &DesiredNode) -> Step {
+    Step::CreateNode {
+        node: node.name.clone(),
+        role: node.role,
+    }
+}
+
+fn all_of(desired: &Desired) -> impl Iterator<Item = Step> {
+    desired.nodes.iter().map(create)
+}
+
+/// What an agent or the load balancer is to be made anew for, if anything.
+pub(super) fn reason(observed: &Observed, want: &DesiredNode, node: &Node) -> Option<String> {
+    let first = differing(observed, want, node).into_iter().next()?;
+    Some(format!("it is to have {}", first.wish()))
+}
+
+/// Nodes that go and come.
+#[derive(Default)]
+struct Changes {
+    removals: Vec<Step>,
+    creations: Vec<Step>,
+    going: BTreeSet<String>,
+}
+
+impl Changes {
+    fn remove(&mut self, node: &Node, reason: String) {
+        self.going.insert(node.name.clone());
+        self.removals.push(remove(node, reason));
+    }
+
+    fn agents(&mut self, spec: &Spec, desired: &Desired, observed: &Observed) {
+        let slots = slots::agents(observed, spec.agents);
+        for node in slots.surplus {
+            self.remove(node, format!("{} agents are wanted", spec.agents));
         }
-    }
-    let taken: BTreeSet<u32> = kept.iter().filter_map(|(index, _)| *index).collect();
-    let free = (0..).filter(|index| !taken.contains(index));
-    for index in free.take(wanted.saturating_sub(kept.len())) {
-        let node = node_name(&spec.name, Role::Agent, index);
-        created.push(Step::CreateNode {
-            node,
-            role: Role::Agent,
-        });
-    }
-}
-
-fn balancer(
-    desired: &Desired,
-    observed: &Observed,
-    steps: &mut Vec<Step>,
-    removed: &mut BTreeSet<String>,
-    created: &mut Vec<Step>,
-) {
-    let Some(want) = desired.of_role(Role::LoadBalancer).next() else {
-        return;
-    };
-    let create = Step::CreateNode {
-        node: want.name.clone(),
-        role: Role::LoadBalancer,
-    };
-    match observed.of_role(Role::LoadBalancer).next() {
-        None => created.push(create),
-        Some(node) => {
-            let have = user_part(observed, Role::LoadBalancer, node);
-            if let Some(reason) = difference(want, &have) {
-                removed.insert(node.name.clone());
-                let reason = format!("its {reason} change");
-                steps.push(Step::RemoveNode {
-                    node: node.name.clone(),
-                    reason,
-                });
-                created.push(create);
-            }
-        }
-    }
-}
-
-/// The first thing in which two nodes differ.
-pub(super) fn difference(want: &DesiredNode, have: &DesiredNode) -> Option<&'static str> {
-    let checks = [
-        ("image", !same_image(&want.image, &have.image)),
-        ("ports", want.ports != have.ports),
-        (
-            "k3s arguments",
-            want.role != Role::LoadBalancer && want.args != have.args,
-        ),
-        ("environment", want.env != have.env),
-        ("labels", want.labels != have.labels),
-        ("volumes", want.binds != have.binds),
-        ("memory limit", want.memory != have.memory),
-    ];
-    checks
-        .into_iter()
-        .find(|(_, differs)| *differs)
-        .map(|(what, _)| what)
-}
-
-fn replacements(
-    spec: &Spec,
-    desired: &Desired,
-    observed: &Observed,
-    server: &Node,
-) -> Vec<Replace> {
-    let mut found = Vec::new();
-    let mut differ = |field: &'static str, before: String, after: String| {
-        if before != after {
-            found.push(Replace {
-                field,
-                before,
-                after,
-            });
-        }
-    };
-    let have = user_part(observed, Role::Server, server);
-    let Some(want) = desired.of_role(Role::Server).next() else {
-        return found;
-    };
-    let servers = observed.of_role(Role::Server).count();
-    differ("servers", servers.to_string(), spec.servers.to_string());
-    if !same_image(&want.image, &have.image) {
-        differ("image", have.image.clone(), want.image.clone());
-    }
-    differ(
-        "network",
-        observed.network_name.clone(),
-        spec.network_name(),
-    );
-    if let (Some(subnet), Some(network)) = (spec.subnet, &observed.network) {
-        let before = network
-            .subnet
-            .map(|net| net.to_string())
-            .unwrap_or_default();
-        differ("subnet", before, subnet.to_string());
-    }
-    differ(
-        "cluster_cidr",
-        have.args.cluster_cidr.to_string(),
-        want.args.cluster_cidr.to_string(),
-    );
-    differ(
-        "service_cidr",
-        have.args.service_cidr.to_string(),
-        want.args.service_cidr.to_string(),
-    );
-    let token = server
-        .label(labels::TOKEN)
-        .or_else(|| server.env_value("K3S_TOKEN"));
-    if spec
-        .token
-        .as_ref()
-        .is_some_and(|wanted| Some(wanted.reveal()) != token)
-    {
-        differ("token", "one secret".to_owned(), "another".to_owned());
-    }
-    let api = kube_api(observed);
-    let before = (api.host.clone(), api.host_ip, api.host_port);
-    let before_host = before
-        .0
-        .unwrap_or_else(|| before.1.map(|ip| ip.to_string()).unwrap_or_default());
-    differ("kube_api", before_host, api_host(spec));
-    differ(
-        "kube_api",
-        before.1.map(|ip| ip.to_string()).unwrap_or_default(),
-        api_host_ip(spec).to_string(),
-    );
-    if let Some(port) = spec.kube_api.host_port {
-        differ(
-            "kube_api",
-            before.2.map(|port| port.to_string()).unwrap_or_default(),
-            port.to_string(),
-        );
-    }
-    let list = |items: &BTreeSet<String>| items.iter().cloned().collect::<Vec<_>>().join(" ");
-    differ("k3s", have.args.extra.join(" "), want.args.extra.join(" "));
-    differ(
-        "k3s",
-        list(&have.args.node_labels),
-        list(&want.args.node_labels),
-    );
-    differ("volume", list(&have.binds), list(&want.binds));
-    let names = |items: &std::collections::BTreeMap<String, String>| format!("{:?}", items.keys());
-    if have.env != want.env {
-        // Values may be secrets: only names are shown.
-        differ(
-            "env",
-            format!("{} before", names(&have.env)),
-            format!("{} after", names(&want.env)),
-        );
-    }
-    differ(
-        "label",
-        format!("{:?}", have.labels),
-        format!("{:?}", want.labels),
-    );
-    differ(
-        "port",
-        format!("{:?}", have.ports),
-        format!("{:?}", want.ports),
-    );
-    differ("runtime", have.memory.to_string(), want.memory.to_string());
-    let balanced = server.label(labels::LOADBALANCER).is_some();
-    differ(
-        "k3d",
-        format!("load balancer: {balanced}"),
-        format!("load balancer: {}", spec.load_balancer),
-    );
-    let volume = server.label(labels::IMAGE_VOLUME).is_some();
-    differ(
-        "k3d",
-        format!("image volume: {volume}"),
-        format!("image volume: {}", spec.image_volume),
-    );
-    if observed.is_ours() {
-        let injected = !server.extra_hosts.is_empty();
-        differ(
-            "k3d",
-            format!("host alias: {injected}"),
-            format!("host alias: {}", spec.host_ip_injection),
-        );
-    }
-    found
-}
-
-/// The blocks of a specification.
-const BLOCKS: [&str; 8] = [
-    "kube_api", "port", "volume", "env", "label", "k3s", "k3d", "runtime",
-];
-
-impl Observed {
-    /// Whether the servers run this image.
-    pub fn same_image(&self, image: &str) -> bool {
-        self.server()
-            .is_some_and(|server| same_image(&server.image, image))
-    }
-
-    /// The blocks (`kube_api`, `port`, `volume`, `env`, `label`, `k3s`, `k3d`, `runtime`) in which the
-    /// cluster differs from a specification, whatever its number of agents. None where the
-    /// specification cannot be resolved for the agents that are there.
-    pub fn changed_blocks(&self, spec: &Spec) -> Vec<&'static str> {
-        let Some(server) = self.server() else {
-            return Vec::new();
-        };
-        let agents = self.numbered(Role::Agent).count();
-        let spec = Spec {
-            agents: u32::try_from(agents).unwrap_or(0),
-            ..settled(spec, Some(self))
-        };
-        let Ok(desired) = desired(&spec) else {
-            return Vec::new();
-        };
-        let mut changed: BTreeSet<&'static str> = replacements(&spec, &desired, self, server)
-            .iter()
-            .map(|one| one.field)
-            .collect();
-        for (role, node) in &self.nodes {
-            let Some(want) = desired.nodes.iter().find(|want| want.name == node.name) else {
+        for (slot, want) in (0..).zip(desired.of_role(Role::Agent)) {
+            let Some(node) = slots.kept.get(&slot) else {
+                self.creations.push(create(want));
                 continue;
             };
-            let have = user_part(self, *role, node);
-            for (block, differs) in [
-                ("port", want.ports != have.ports),
-                (
-                    "k3s",
-                    *role != Role::LoadBalancer && want.args != have.args && *role == Role::Agent,
-                ),
-                ("env", want.env != have.env),
-                ("label", want.labels != have.labels),
-                ("volume", want.binds != have.binds),
-                ("runtime", want.memory != have.memory),
-            ] {
-                if differs {
-                    changed.insert(block);
-                }
+            if slots::is_compared(observed, Role::Agent, node)
+                && let Some(reason) = reason(observed, want, node)
+            {
+                self.remove(node, reason);
+                self.creations.push(create(want));
             }
         }
-        if self
-            .upstreams
-            .as_ref()
-            .is_some_and(|found| *found != desired.upstreams)
-        {
-            changed.insert("port");
-        }
-        BLOCKS
-            .into_iter()
-            .filter(|block| changed.contains(block))
-            .collect()
     }
-}
 
-/// Whether two references name the same image: Docker's default registry and tag may be left out.
-/// An id says nothing about the name (the k3d CLI copies nodes by id), so it is taken as the same.
-pub(crate) fn same_image(a: &str, b: &str) -> bool {
-    a.starts_with("sha256:") || b.starts_with("sha256:") || canonical(a) == canonical(b)
-}
-
-fn canonical(image: &str) -> String {
-    let image = image.strip_prefix("docker.io/").unwrap_or(image);
-    let image = image.strip_prefix("library/").unwrap_or(image);
-    let name = image.rsplit('/').next().unwrap_or(image);
-    if name.contains(':') || name.contains('@') {
-        image.to_owned()
-    } else {
-        format!("{image}:latest")
+    fn balancer(&mut self, desired: &Desired, observed: &Observed) {
+        let Some(want) = desired.of_role(Role::LoadBalancer).next() else {
+            return;
+        };
+        let Some(node) = observed.of_role(Role::LoadBalancer).next() else {
+            self.creations.push(create(want));
+            return;
+        };
+        if let Some(reason) = reason(observed, want, node) {
+            self.remove(node, reason);
+            self.creations.push(create(want));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Imagined;
     use super::*;
-
-    #[test]
-    fn images_compare_by_what_they_name() {
-        for (a, b, same) in [
-            ("docker.io/rancher/k3s:v1", "rancher/k3s:v1", true),
-            ("nginx", "docker.io/library/nginx:latest", true),
-            ("rancher/k3s:v1", "rancher/k3s:v2", false),
-            ("sha256:00", "rancher/k3s:v2", true),
-        ] {
-            assert_eq!(same_image(a, b), same, "{a} {b}");
-        }
-    }
 
     #[test]
     fn only_what_runs_is_stopped_and_only_what_is_stopped_is_started() {
@@ -611,6 +320,93 @@ mod tests {
             (names(true), names(false)),
             (vec!["b".to_owned()], vec!["a".to_owned()])
         );
+    }
+
+    /// A cluster of one server, one agent and a load balancer, just as Atlas made it.
+    fn whole() -> (Spec, Observed) {
+        let spec = Spec {
+            agents: 1,
+            ..Spec::new("demo", "node:1", "lb:1")
+        };
+        let mut observed = Imagined::default().apply(&spec, None).unwrap();
+        let known = ["k3d-demo-server-0", "k3d-demo-agent-0"];
+        observed.registered = Some(known.map(str::to_owned).into());
+        (spec, observed)
+    }
+
+    /// Each way in which somebody may break a cluster, and what the plan says of it.
+    #[test]
+    fn whatever_breaks_a_cluster_is_in_its_plan_and_asks_for_no_other_cluster() {
+        type Break = fn(&mut Observed);
+        fn node<'a>(observed: &'a mut Observed, name: &str) -> &'a mut Node {
+            let mut nodes = observed.nodes.iter_mut();
+            let found = nodes.find(|(_, node)| node.name == name);
+            found.map(|(_, node)| node).unwrap()
+        }
+        let table: [(&str, Break, &[&str]); 10] = [
+            ("nothing", |_| {}, &[]),
+            (
+                "an agent was removed",
+                |o| o.nodes.retain(|(role, _)| *role != Role::Agent),
+                &["node k3d-demo-agent-0 is missing"],
+            ),
+            (
+                "an agent was paused",
+                |o| {
+                    let state = &mut node(o, "k3d-demo-agent-0").state;
+                    state.running = false;
+                    "paused".clone_into(&mut state.status);
+                },
+                &["node k3d-demo-agent-0 is paused"],
+            ),
+            (
+                "an agent was taken off its network",
+                |o| node(o, "k3d-demo-agent-0").networks.clear(),
+                &["node k3d-demo-agent-0 is not on the cluster's network"],
+            ),
+            (
+                "an agent's Node object was deleted",
+                |o| o.registered = Some(["k3d-demo-server-0".to_owned()].into()),
+                &["node k3d-demo-agent-0 is unknown to Kubernetes"],
+            ),
+            (
+                "Kubernetes does not answer, or is just starting",
+                |o| o.registered = Some(BTreeSet::new()),
+                &[],
+            ),
+            (
+                "the load balancer was removed",
+                |o| o.nodes.retain(|(role, _)| *role != Role::LoadBalancer),
+                &["node k3d-demo-serverlb is missing"],
+            ),
+            (
+                "the load balancer's file was overwritten",
+                |o| o.upstreams = None,
+                &["the load balancer forwards to other nodes than it should"],
+            ),
+            (
+                "the load balancer's file names nobody",
+                |o| o.upstreams = Some(std::collections::BTreeMap::new()),
+                &["the load balancer forwards to other nodes than it should"],
+            ),
+            (
+                "the server was stopped",
+                |o| {
+                    let state = &mut node(o, "k3d-demo-server-0").state;
+                    state.running = false;
+                    "exited".clone_into(&mut state.status);
+                },
+                &["node k3d-demo-server-0 is exited"],
+            ),
+        ];
+        for (what, breaks, expected) in table {
+            let (spec, mut observed) = whole();
+            breaks(&mut observed);
+            let plan = plan(&spec, Some(&observed)).unwrap();
+            assert_eq!(plan.replace, [], "{what}");
+            let summary: Vec<_> = plan.steps.iter().map(Step::summary).collect();
+            assert_eq!(summary, expected, "{what}");
+        }
     }
 
     #[test]

@@ -13,52 +13,70 @@ use crate::cidr;
 use crate::context::Context;
 use crate::docker::{Node, PortKey};
 use crate::error::{Error, Problem, Result, refuse};
-use crate::network::refuse_overlap;
+use crate::network::{self, Hindrance, Patience, overlapping};
 use crate::path::FieldPath;
 use crate::ports;
 
 /// Refuses what would fail later: an overlapping subnet or a taken port.
 pub async fn preflight(cx: &Context, spec: &Spec, observed: Option<&Observed>) -> Result<()> {
-    check(cx, spec, observed, observed).await
+    let found = hindrances(cx, spec, observed, observed).await?;
+    refuse(found.into_iter().map(|one| one.problem).collect())
+}
+
+/// The same for a plan, beside which others are planned that may free what is taken: that is returned.
+pub async fn foresee(
+    cx: &Context,
+    spec: &Spec,
+    observed: Option<&Observed>,
+) -> Result<Vec<Problem>> {
+    network::foresee(hindrances(cx, spec, observed, observed).await?)
+}
+
+/// The same when it comes to making: what may be going is waited for.
+pub(super) async fn until_free(
+    cx: &Context,
+    spec: &Spec,
+    observed: Option<&Observed>,
+) -> Result<()> {
+    let mut patience = Patience::new(cx);
+    loop {
+        let found = hindrances(cx, spec, observed, observed).await?;
+        if !patience.wants_more(cx, found).await? {
+            return Ok(());
+        }
+    }
 }
 
 /// The same for a cluster that is to go and be made anew: what it holds now is free then.
 pub async fn preflight_anew(cx: &Context, spec: &Spec, going: &Observed) -> Result<()> {
-    check(cx, spec, None, Some(going)).await
+    let found = hindrances(cx, spec, None, Some(going)).await?;
+    refuse(found.into_iter().map(|one| one.problem).collect())
 }
 
 /// `observed` stays as far as it can; what `holder` holds is nobody else's.
-async fn check(
+async fn hindrances(
     cx: &Context,
     spec: &Spec,
     observed: Option<&Observed>,
     holder: Option<&Observed>,
-) -> Result<()> {
+) -> Result<Vec<Hindrance>> {
     desired(spec).map_err(Error::Invalid)?;
     cx.guard("checking the machine", async {
-        let mut problems = Vec::new();
+        let mut found = Vec::new();
         if let (Some(subnet), None) = (spec.subnet, observed) {
             let networks = cx.docker.networks(None).await?;
-            let own = spec.network_name();
-            problems.extend(refuse_overlap(
-                subnet,
-                &own,
-                &FieldPath::of("subnet"),
-                &networks,
-            ));
+            let (own, path) = (spec.network_name(), FieldPath::of("subnet"));
+            found.extend(overlapping(subnet, &own, &path, &networks));
         }
         if let (Some(name), None) = (&spec.network, observed)
             && let Some(network) = cx.docker.network(name).await?
+            && let Some(net) = network.subnet
         {
-            problems.extend(
-                network
-                    .subnet
-                    .into_iter()
-                    .flat_map(|net| around(spec, name, net)),
-            );
+            let around = around(spec, name, net).into_iter();
+            found.extend(around.map(Hindrance::lasting));
         }
-        problems.extend(taken_ports(cx, spec, observed, holder).await?);
-        refuse(problems)
+        found.extend(taken_ports(cx, spec, observed, holder).await?);
+        Ok(found)
     })
     .await
 }
@@ -87,7 +105,7 @@ async fn taken_ports(
     spec: &Spec,
     observed: Option<&Observed>,
     own: Option<&Observed>,
-) -> Result<Vec<Problem>> {
+) -> Result<Vec<Hindrance>> {
     let mut wanted: Vec<(IpAddr, PortKey, FieldPath)> = Vec::new();
     let key = |port: u16, protocol: &str| PortKey {
         port,
@@ -107,19 +125,19 @@ async fn taken_ports(
             wanted.push((address, port, item.path.clone().name("host_port")));
         }
     }
-    let mut problems = Vec::new();
+    let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     for (address, port, path) in &wanted {
         if !seen.insert((*address, port.clone())) {
-            problems.push(Problem::new(
+            found.push(Hindrance::lasting(Problem::new(
                 path.clone(),
                 format!("port {port} of {address} is asked for twice."),
                 "Give each its own.",
-            ));
+            )));
         }
     }
     if wanted.is_empty() {
-        return Ok(problems);
+        return Ok(found);
     }
     let containers = cx.docker.running_containers().await?;
     for (address, port, path) in wanted {
@@ -127,15 +145,9 @@ async fn taken_ports(
             own.is_some_and(|own| own.nodes.iter().any(|(_, known)| known.id == node.id))
         };
         let taken = ports::holder(cx, &containers, is_own, address, &port);
-        if let Some(holder) = taken {
-            problems.push(Problem::new(
-                path,
-                format!("port {port} of {address} is taken by {holder}."),
-                "Choose another port, or stop what uses it.",
-            ));
-        }
+        found.extend(taken.map(|holder| holder.hindrance(path, address, &port.to_string())));
     }
-    Ok(problems)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -4,59 +4,59 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::desired::{DesiredNode, desired};
-use super::loadbalancer::Upstreams;
+use super::compare::same_image;
+use super::desired::{Desired, DesiredNode, desired};
 use super::observe::Observed;
-use super::plan::same_image;
-use super::spec::{Filtered, KubeApi, Pair, Port, Spec, Volume};
-use super::{API_PORT, NodeArgs, Role, node_name};
-use crate::docker::{Node, PortKey};
+use super::spec::{KubeApi, Spec};
+use super::spell::{Part, spell_lists};
+use super::{API_PORT, NodeArgs, Role, image_volume, node_name, slots};
+use crate::docker::{ImageDefaults, Node, PortKey};
 use crate::error::{Error, Result};
+use crate::images;
 use crate::labels;
-use crate::path::FieldPath;
 
 /// Environment that k3d gives to every node.
 const OWN_ENV: [&str; 3] = ["K3S_TOKEN", "K3S_URL", "K3S_KUBECONFIG_OUTPUT"];
 
-/// An observed node in the form of a desired one: only what a user decides.
+/// The name by which nodes reach the host.
+pub(super) const HOST_ALIAS: &str = "host.k3d.internal";
+
+/// An observed node in the form of a desired one: only what a user decides, and nothing that its image says by
+/// itself. Where the image is gone, nobody can tell the two apart: then nothing is taken for the user's.
 pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> DesiredNode {
-    let defaults = observed
-        .image_defaults
-        .get(&node.image_id)
-        .cloned()
-        .unwrap_or_default();
-    let env = node
-        .env
-        .iter()
-        .filter(|line| !defaults.env.contains(*line))
-        .filter_map(|line| {
-            let (key, value) = line.split_once('=')?;
-            (!OWN_ENV.contains(&key)).then(|| (key.to_owned(), value.to_owned()))
-        });
-    let user_labels = node.labels.iter().filter(|(key, value)| {
-        let reserved = *key == labels::APP || key.starts_with("k3d.") || key.starts_with("k3s.");
-        !reserved
-            && !defaults
-                .labels
-                .contains(&((*key).clone(), (*value).clone()))
-    });
-    let own_bind = |bind: &&String| {
-        bind.ends_with(":/k3d/images") || bind.contains(":/proc/meminfo") || bind.contains("/edac:")
-    };
+    let mut env = BTreeMap::new();
+    let mut user_labels = BTreeMap::new();
+    if let Some(image) = observed.image_defaults.get(&node.image_id) {
+        let lines = node.env.iter().filter(|line| !image.env.contains(*line));
+        let pairs = lines.filter_map(|line| line.split_once('='));
+        let own = |key: &str| OWN_ENV.contains(&key);
+        env.extend(
+            pairs
+                .filter(|(key, _)| !own(key))
+                .map(|(key, value)| (key.to_owned(), value.to_owned())),
+        );
+        let labels = node.labels.clone().into_iter();
+        user_labels.extend(labels.filter(|label| {
+            let key = label.0.as_str();
+            let reserved = key == labels::APP || key.starts_with("k3d.") || key.starts_with("k3s.");
+            !reserved && !image.labels.contains(label)
+        }));
+    }
     let carries_api = role == Role::LoadBalancer
         || (role == Role::Server && node.label(labels::LOADBALANCER).is_none());
-    let api = PortKey {
-        port: API_PORT,
-        protocol: "tcp".to_owned(),
-    };
     let mut args = match role {
         Role::LoadBalancer => NodeArgs::default(),
         _ => NodeArgs::parse(&node.cmd),
     };
-    args.extra.retain(|word| word != "--cluster-init");
+    args.extra
+        .retain(|word| word.split('=').next() != Some("--cluster-init"));
+    if role == Role::Server {
+        let own = own_tls_sans(observed);
+        args.tls_sans.retain(|san| !own.contains(san));
+    }
     let mut ports = node.ports.clone();
     if carries_api {
-        ports.remove(&api);
+        ports.remove(&PortKey::tcp(API_PORT));
     }
     for published in ports.values_mut() {
         for host in published.iter_mut() {
@@ -64,19 +64,16 @@ pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> Desired
         }
         published.sort();
     }
+    let binds = node.binds.iter();
     DesiredNode {
         name: node.name.clone(),
         role,
         image: node.image.clone(),
         args,
-        env: env.collect(),
-        labels: user_labels
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect(),
-        binds: node
-            .binds
-            .iter()
-            .filter(|bind| !own_bind(bind))
+        env,
+        labels: user_labels,
+        binds: binds
+            .filter(|bind| !is_own_bind(observed, node, bind))
             .cloned()
             .collect(),
         ports,
@@ -84,11 +81,33 @@ pub(crate) fn user_part(observed: &Observed, role: Role, node: &Node) -> Desired
     }
 }
 
-/// The place of a node in its role: from its name where that is k3d's, after all of those otherwise.
-pub(crate) fn index_of(cluster: &str, role: Role, name: &str) -> Option<u32> {
-    let prefix = format!("k3d-{cluster}-{}-", role.as_str());
-    let index: u32 = name.strip_prefix(&prefix)?.parse().ok()?;
-    (node_name(cluster, role, index) == name).then_some(index)
+/// The names that the server's certificate is good for without being asked, as [`super::desired::own_tls_sans`] has
+/// them.
+fn own_tls_sans(observed: &Observed) -> BTreeSet<String> {
+    let api = kube_api(observed);
+    let host = api.host.or(api.host_ip.map(|ip| ip.to_string()));
+    let server = observed.server();
+    let balancer = server
+        .and_then(|server| server.label(labels::LOADBALANCER))
+        .map(|_| node_name(&observed.name, Role::LoadBalancer, 0));
+    host.into_iter().chain(balancer).collect()
+}
+
+/// Whether k3d or Atlas mounts it in every node: the volume for image tarballs, and what the k3d CLI puts in the place
+/// of the machine's memory where a node has a limit.
+fn is_own_bind(observed: &Observed, node: &Node, bind: &str) -> bool {
+    let mut parts = bind.split(':');
+    let (source, destination) = (parts.next().unwrap_or_default(), parts.next());
+    let faked = |file: &str| source.ends_with(&format!("/.{}/{file}", node.name));
+    match destination {
+        Some("/k3d/images") => {
+            source == node.label(labels::IMAGE_VOLUME).unwrap_or_default()
+                || source == image_volume(&observed.name)
+        }
+        Some("/proc/meminfo") => faked("meminfo"),
+        Some("/sys/devices/system/edac") => faked("edac"),
+        _ => false,
+    }
 }
 
 /// Where the Kubernetes API is published, as the servers' labels say.
@@ -127,6 +146,56 @@ pub(crate) fn settled(spec: &Spec, observed: Option<&Observed>) -> Spec {
     spec
 }
 
+/// Whether nodes have a name for the host: as the server's own label says, else as its own hosts do, whoever made its
+/// other nodes. `None` where neither can tell: the k3d CLI writes the name into a file of nodes that run, and where no
+/// gateway is known there is no address to name.
+pub(crate) fn host_alias(observed: &Observed) -> Option<bool> {
+    let server = observed.server()?;
+    if let Some(told) = server.label(labels::ATLAS_HOST_ALIAS) {
+        return Some(told == "true");
+    }
+    if !server.labels.contains_key(labels::ATLAS_MANAGED) {
+        return None;
+    }
+    let mut hosts = server.extra_hosts.iter();
+    if hosts.any(|line| line.split(':').next() == Some(HOST_ALIAS)) {
+        return Some(true);
+    }
+    let network = observed.network.as_ref();
+    network
+        .is_some_and(|network| network.gateway.is_some())
+        .then_some(false)
+}
+
+/// The specification with what it leaves open as it is there, and what each node must be then. An agent that has another
+/// name than its place would give it keeps that name, and the load balancer its settings.
+///
+/// # Errors
+/// [`Error::Invalid`] where the specification makes no sense.
+pub(super) fn desired_here(spec: &Spec, observed: Option<&Observed>) -> Result<(Spec, Desired)> {
+    let spec = settled(spec, observed);
+    let mut desired = desired(&spec).map_err(Error::Invalid)?;
+    let Some(observed) = observed.filter(|one| one.server().is_some()) else {
+        return Ok((spec, desired));
+    };
+    desired.settings.clone_from(&observed.settings);
+    let mut names = BTreeMap::new();
+    for (slot, node) in slots::agents(observed, spec.agents).kept {
+        let usual = node_name(&spec.name, Role::Agent, slot);
+        if usual != node.name {
+            names.insert(usual, node.name.clone());
+        }
+    }
+    let renamed = |name: &String| names.get(name).unwrap_or(name).clone();
+    for node in &mut desired.nodes {
+        node.name = renamed(&node.name);
+    }
+    for targets in desired.upstreams.values_mut() {
+        *targets = targets.iter().map(renamed).collect();
+    }
+    Ok((spec, desired))
+}
+
 /// The specification that this cluster follows, spelled canonically: filters are left out where
 /// they say what their absence says. `None` where it has no server.
 pub fn spec_of(observed: &Observed) -> Option<Spec> {
@@ -159,8 +228,13 @@ pub fn spec_of(observed: &Observed) -> Option<Spec> {
     spec.service_cidr = server_part.args.service_cidr;
     spec.kube_api = kube_api(observed);
     spec.load_balancer = server.label(labels::LOADBALANCER).is_some() || balancer.is_some();
+    if spec.load_balancer && balancer.is_none() {
+        // Its container is gone, and nothing else says which image it had.
+        spec.load_balancer_image = images::load_balancer();
+        spec.load_balancer_image_is_default = true;
+    }
     spec.image_volume = server.label(labels::IMAGE_VOLUME).is_some();
-    spec.host_ip_injection = !observed.is_ours() || !server.extra_hosts.is_empty();
+    spec.host_ip_injection = host_alias(observed).unwrap_or(true);
     spec.servers_memory = memory(Role::Server);
     spec.agents_memory = memory(Role::Agent);
     spell_lists(&mut spec, &parts, observed.upstreams.as_ref());
@@ -176,7 +250,14 @@ pub fn spelled(spec: &Spec, observed: Option<&Observed>) -> Result<Spec> {
     let mut spec = settled(spec, observed);
     let desired = desired(&spec).map_err(Error::Invalid)?;
     let mut counts = BTreeMap::new();
-    let parts = desired.nodes.into_iter().map(|node| {
+    let parts = desired.nodes.into_iter().map(|mut node| {
+        if let Some(image) = observed.and_then(|one| image_of(one, node.role)) {
+            node.env
+                .retain(|key, value| !image.env.contains(&format!("{key}={value}")));
+            let of_image = |key: &String, value: &String| (key.clone(), value.clone());
+            node.labels
+                .retain(|key, value| !image.labels.contains(&of_image(key, value)));
+        }
         let count = counts.entry(node.role).or_insert(0);
         *count += 1;
         (node.role, *count - 1, node)
@@ -185,6 +266,17 @@ pub fn spelled(spec: &Spec, observed: Option<&Observed>) -> Result<Spec> {
     spell_lists(&mut spec, &parts, Some(&desired.upstreams));
     if !spec.load_balancer {
         spec.load_balancer_image.clear();
+    }
+    let api = &mut spec.kube_api;
+    api.host = api
+        .host
+        .take()
+        .filter(|host| Some(host) != api.host_ip.map(|ip| ip.to_string()).as_ref());
+    if spec.agents == 0 {
+        spec.agents_memory = None;
+    }
+    for memory in [&mut spec.servers_memory, &mut spec.agents_memory] {
+        *memory = memory.filter(|bytes| *bytes > 0);
     }
     if let Some(there) = observed.and_then(spec_of) {
         for (wanted, there) in [
@@ -202,243 +294,36 @@ pub fn spelled(spec: &Spec, observed: Option<&Observed>) -> Result<Spec> {
     Ok(spec)
 }
 
-/// Whatever has filters, out of what each node is.
-fn spell_lists(spec: &mut Spec, parts: &[Part], upstreams: Option<&Upstreams>) {
-    let grouping = Grouping { parts };
-    spec.env = grouping.pairs("env", |part| &part.env);
-    spec.labels = grouping.pairs("label", |part| &part.labels);
-    spec.volumes = grouping.volumes();
-    spec.args = grouping.args();
-    spec.node_labels = grouping.node_labels();
-    spec.ports = ports(parts, upstreams);
+/// What the image of nodes of this role gives to them by itself.
+fn image_of(observed: &Observed, role: Role) -> Option<&ImageDefaults> {
+    let node = match role {
+        Role::LoadBalancer => observed.of_role(role).next()?,
+        _ => observed.server()?,
+    };
+    observed.image_defaults.get(&node.image_id)
 }
-
-/// A node with its role and its place in it.
-type Part = (Role, u32, DesiredNode);
 
 fn numbered(observed: &Observed) -> Vec<Part> {
-    let mut next_foreign = BTreeMap::new();
-    let mut parts: Vec<Part> = Vec::new();
-    let named = |role, node: &Node| match role {
-        Role::LoadBalancer => Some(0),
-        _ => index_of(&observed.name, role, &node.name),
+    let part = |role, slot, node| (role, slot, user_part(observed, role, node));
+    let agents = u32::try_from(observed.numbered(Role::Agent).count()).unwrap_or(u32::MAX);
+    let agents = slots::agents(observed, agents).kept.into_iter();
+    let of_role = |role| {
+        (0..)
+            .zip(observed.numbered(role))
+            .map(move |(slot, node)| part(role, slot, node))
     };
-    let counted = || {
-        let nodes = observed.nodes.iter();
-        nodes.filter(|(_, node)| node.label(labels::ATLAS_NODE).is_none())
-    };
-    for (role, node) in counted() {
-        if let Some(index) = named(*role, node) {
-            parts.push((*role, index, user_part(observed, *role, node)));
-            let next = next_foreign.entry(*role).or_insert(0);
-            *next = (*next).max(index + 1);
-        }
-    }
-    for (role, node) in counted() {
-        if named(*role, node).is_none() {
-            let next = next_foreign.entry(*role).or_insert(0);
-            parts.push((*role, *next, user_part(observed, *role, node)));
-            *next += 1;
-        }
-    }
-    parts.sort_by_key(|(role, index, _)| (*role, *index));
-    parts
-}
-
-type NodeSet = BTreeSet<(Role, u32)>;
-
-struct Grouping<'a> {
-    parts: &'a [Part],
-}
-
-impl Grouping<'_> {
-    fn all(&self, roles: &[Role]) -> NodeSet {
-        let chosen = self.parts.iter().filter(|(role, ..)| roles.contains(role));
-        chosen.map(|(role, index, _)| (*role, *index)).collect()
-    }
-
-    /// The shortest filters for a set of nodes; none where it is what no filter means.
-    fn filters(&self, nodes: &NodeSet, default: &[Role]) -> Vec<String> {
-        if *nodes == self.all(default) {
-            return Vec::new();
-        }
-        let mut filters = Vec::new();
-        for role in [Role::Server, Role::Agent] {
-            let here: Vec<u32> = nodes
-                .iter()
-                .filter(|(r, _)| *r == role)
-                .map(|(_, i)| *i)
-                .collect();
-            if !here.is_empty() && here.len() == self.all(&[role]).len() {
-                filters.push(format!("{}:*", role.as_str()));
-            } else {
-                filters.extend(
-                    here.iter()
-                        .map(|index| format!("{}:{index}", role.as_str())),
-                );
-            }
-        }
-        if nodes.contains(&(Role::LoadBalancer, 0)) {
-            filters.push(Role::LoadBalancer.as_str().to_owned());
-        }
-        filters
-    }
-
-    fn grouped<K: Ord + Clone>(&self, of: impl Fn(&DesiredNode) -> Vec<K>) -> BTreeMap<K, NodeSet> {
-        let mut found: BTreeMap<K, NodeSet> = BTreeMap::new();
-        for (role, index, part) in self.parts {
-            for key in of(part) {
-                found.entry(key).or_default().insert((*role, *index));
-            }
-        }
-        found
-    }
-
-    fn items<K: Ord + Clone, T>(
-        &self,
-        block: &str,
-        default: &[Role],
-        of: impl Fn(&DesiredNode) -> Vec<K>,
-        value: impl Fn(K) -> T,
-    ) -> Vec<Filtered<T>> {
-        let grouped = self.grouped(of).into_iter().enumerate();
-        grouped
-            .map(|(position, (key, nodes))| Filtered {
-                value: value(key),
-                filters: self.filters(&nodes, default),
-                path: FieldPath::of(block).index(position),
-            })
-            .collect()
-    }
-
-    fn pairs(
-        &self,
-        block: &str,
-        of: impl Fn(&DesiredNode) -> &BTreeMap<String, String>,
-    ) -> Vec<Filtered<Pair>> {
-        self.items(
-            block,
-            &[Role::Server, Role::Agent],
-            |part| {
-                of(part)
-                    .iter()
-                    .map(|(k, v)| Pair {
-                        key: k.clone(),
-                        value: v.clone(),
-                    })
-                    .collect()
-            },
-            |pair| pair,
-        )
-    }
-
-    fn volumes(&self) -> Vec<Filtered<Volume>> {
-        self.items(
-            "volume",
-            &[Role::Server, Role::Agent, Role::LoadBalancer],
-            |part| part.binds.iter().cloned().collect(),
-            |bind| match bind.split_once(':') {
-                Some((source, destination)) => Volume {
-                    source: Some(source.to_owned()),
-                    destination: destination.to_owned(),
-                },
-                None => Volume {
-                    source: None,
-                    destination: bind,
-                },
-            },
-        )
-    }
-
-    fn node_labels(&self) -> Vec<Filtered<String>> {
-        self.items(
-            "k3s",
-            &[Role::Server, Role::Agent],
-            |part| part.args.node_labels.iter().cloned().collect(),
-            |label| label,
-        )
-    }
-
-    /// Arguments keep their order, so they are grouped by whole lists: one of all servers, one of
-    /// all agents; only where nodes of one role differ is every node named.
-    fn args(&self) -> Vec<Filtered<String>> {
-        let mut items = Vec::new();
-        for role in [Role::Server, Role::Agent] {
-            let lists: Vec<_> = self
-                .parts
-                .iter()
-                .filter(|(found, ..)| *found == role)
-                .collect();
-            let same = lists
-                .windows(2)
-                .all(|pair| pair[0].2.args.extra == pair[1].2.args.extra);
-            let chosen = if same {
-                &lists[..lists.len().min(1)]
-            } else {
-                &lists[..]
-            };
-            for (_, index, part) in chosen {
-                let which = if same {
-                    "*".to_owned()
-                } else {
-                    index.to_string()
-                };
-                items.extend(part.args.extra.iter().map(|arg| Filtered {
-                    value: arg.clone(),
-                    filters: vec![format!("{}:{which}", role.as_str())],
-                    path: FieldPath::of("k3s"),
-                }));
-            }
-        }
-        items
-    }
-}
-
-fn ports(parts: &[Part], upstreams: Option<&Upstreams>) -> Vec<Filtered<Port>> {
-    let grouping = Grouping { parts };
-    let place = |name: &String| {
-        let found = parts.iter().find(|(.., part)| part.name == *name);
-        found.map(|(role, index, _)| (*role, *index))
-    };
-    let mut items = Vec::new();
-    for (role, index, part) in parts {
-        for (key, published) in &part.ports {
-            let filters = if *role == Role::LoadBalancer {
-                let nodes: NodeSet = upstreams
-                    .and_then(|upstreams| upstreams.get(key))
-                    .map(|names| names.iter().filter_map(place).collect())
-                    .unwrap_or_default();
-                let filters = grouping.filters(&nodes, &[Role::Server, Role::Agent]);
-                if filters.is_empty() {
-                    vec!["loadbalancer".to_owned()]
-                } else {
-                    filters
-                }
-            } else {
-                vec![format!("{}:{index}:direct", role.as_str())]
-            };
-            items.extend(published.iter().map(|host| Filtered {
-                value: Port {
-                    host: host.address,
-                    host_port: host.port,
-                    container_port: key.port,
-                    protocol: key.protocol.clone(),
-                },
-                filters: filters.clone(),
-                path: FieldPath::of("port"),
-            }));
-        }
-    }
-    for (position, item) in items.iter_mut().enumerate() {
-        item.path = FieldPath::of("port").index(position);
-    }
-    items
+    of_role(Role::Server)
+        .chain(agents.map(|(slot, node)| part(Role::Agent, slot, node)))
+        .chain(of_role(Role::LoadBalancer))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::docker::State;
+    use crate::k3d::{Filtered, Pair};
+    use crate::path::FieldPath;
 
     fn pair(key: &str, value: &str, filters: &[&str]) -> Filtered<Pair> {
         Filtered {

@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
-use super::desired::{Desired, DesiredNode, api_host, api_host_ip};
+use serde::Deserialize;
+
+use super::desired::{Desired, DesiredNode, api_host, api_host_ip, own_tls_sans};
+use super::read::HOST_ALIAS;
 use super::spec::{Spec, Token};
-use super::{API_PORT, Role, entrypoint, image_volume, node_name};
+use super::{API_PORT, Role, entrypoint, image_volume, loadbalancer, node_name};
 use crate::docker::{ContainerSpec, DockerNetwork, File, PortKey, Published};
 use crate::labels::{self, Labels, labels};
 
@@ -17,6 +20,8 @@ pub(super) struct Facts {
     pub(super) token: Token,
     /// The host's port of the Kubernetes API.
     pub(super) api_port: u16,
+    /// Further names of hosts, as the k3d CLI's label has them.
+    pub(super) host_aliases: Option<String>,
 }
 
 /// The container of one node.
@@ -39,10 +44,7 @@ pub(super) fn container(
     };
     if carries_api {
         ports.insert(
-            PortKey {
-                port: API_PORT,
-                protocol: "tcp".to_owned(),
-            },
+            PortKey::tcp(API_PORT),
             vec![Published {
                 address: Some(api_host_ip(spec)),
                 port: Some(facts.api_port),
@@ -53,28 +55,35 @@ pub(super) fn container(
         name: node.name.clone(),
         image: node.image.clone(),
         entrypoint: (node.role != Role::LoadBalancer).then(|| vec![entrypoint::PATH.to_owned()]),
-        cmd: match node.role {
-            Role::LoadBalancer => Vec::new(),
-            role => node.args.render(role),
-        },
+        cmd: command(spec, node),
         env: environment(spec, node, facts),
         labels: node_labels(spec, node, facts, address),
         binds,
         ports,
         network: facts.network.name.clone(),
         address,
-        extra_hosts: host_alias(spec, node, facts),
+        extra_hosts: hosts(spec, node, facts),
         memory: (node.memory > 0).then_some(node.memory),
         nano_cpus: None,
         is_node: true,
     }
 }
 
+fn command(spec: &Spec, node: &DesiredNode) -> Vec<String> {
+    let mut args = node.args.clone();
+    match node.role {
+        Role::LoadBalancer => return Vec::new(),
+        Role::Server => args.tls_sans.extend(own_tls_sans(spec)),
+        Role::Agent => {}
+    }
+    args.render(node.role)
+}
+
 /// Files that must be in place before the node starts.
-pub(super) fn files(desired: &Desired, role: Role) -> Vec<File> {
-    match role {
-        Role::LoadBalancer => vec![super::loadbalancer::file(&desired.upstreams)],
-        _ => entrypoint::files(),
+pub(super) fn files(desired: &Desired, node: &DesiredNode) -> Vec<File> {
+    match node.role {
+        Role::LoadBalancer => vec![loadbalancer::file(&desired.upstreams, &desired.settings)],
+        _ => entrypoint::files(node.memory),
     }
 }
 
@@ -102,14 +111,31 @@ fn environment(spec: &Spec, node: &DesiredNode, facts: &Facts) -> Vec<String> {
     env
 }
 
+#[derive(Deserialize)]
+struct HostAlias {
+    ip: String,
+    hostnames: Vec<String>,
+}
+
 /// Docker writes these lines into `/etc/hosts` at every start, so they survive restarts.
-fn host_alias(spec: &Spec, node: &DesiredNode, facts: &Facts) -> Vec<String> {
-    match facts.network.gateway {
-        Some(gateway) if spec.host_ip_injection && node.role != Role::LoadBalancer => {
-            vec![format!("host.k3d.internal:{gateway}")]
-        }
-        _ => Vec::new(),
+fn hosts(spec: &Spec, node: &DesiredNode, facts: &Facts) -> Vec<String> {
+    if node.role == Role::LoadBalancer {
+        return Vec::new();
     }
+    let gateway = facts.network.gateway.filter(|_| spec.host_ip_injection);
+    let aliases = facts.host_aliases.as_deref();
+    let aliases: Vec<HostAlias> = aliases
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default();
+    let aliases = aliases.iter().flat_map(|alias| {
+        let names = alias.hostnames.iter();
+        names.map(|name| format!("{name}:{}", alias.ip))
+    });
+    gateway
+        .map(|gateway| format!("{HOST_ALIAS}:{gateway}"))
+        .into_iter()
+        .chain(aliases)
+        .collect()
 }
 
 fn node_labels(
@@ -158,7 +184,14 @@ fn node_labels(
             (labels::API_HOST_IP, &api_host_ip(spec).to_string()),
             (labels::API_HOST, &api_host(spec)),
             (labels::API_PORT, &facts.api_port.to_string()),
+            (
+                labels::ATLAS_HOST_ALIAS,
+                &spec.host_ip_injection.to_string(),
+            ),
         ]));
+    }
+    if let Some(aliases) = &facts.host_aliases {
+        all.insert(labels::HOST_ALIASES.to_owned(), aliases.clone());
     }
     if let Some(address) = address {
         all.insert(labels::STATIC_IP.to_owned(), address.to_string());

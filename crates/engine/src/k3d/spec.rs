@@ -1,7 +1,7 @@
 //! What may be asked of a cluster. Names follow k3d's configuration file (`k3d.io/v1alpha5`).
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::Ipv4Net;
 
@@ -80,6 +80,22 @@ pub struct KubeApi {
     pub host_ip: Option<IpAddr>,
     /// The port to bind; `None` is a free one, chosen once.
     pub host_port: Option<u16>,
+}
+
+impl KubeApi {
+    /// The URL that kubeconfigs have, where it is known how the API is published.
+    pub fn endpoint(&self) -> Option<String> {
+        let host = self
+            .host
+            .clone()
+            .or(self.host_ip.map(|ip| ip.to_string()))?;
+        let port = self.host_port?;
+        // A colon ends the name of a host, unless it is in brackets.
+        Some(match host.parse::<Ipv6Addr>() {
+            Ok(ip) => format!("https://[{ip}]:{port}"),
+            Err(_) => format!("https://{host}:{port}"),
+        })
+    }
 }
 
 /// A cluster as a user wants it.
@@ -174,5 +190,29 @@ impl Spec {
         self.network
             .clone()
             .unwrap_or_else(|| super::network_name(&self.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_has_brackets_around_an_address_of_ipv6() {
+        for (host, host_ip, expected) in [
+            (None, "127.0.0.1", "https://127.0.0.1:1"),
+            (None, "::1", "https://[::1]:1"),
+            (Some("fd00::2"), "::1", "https://[fd00::2]:1"),
+            (Some("[fd00::2]"), "::1", "https://[fd00::2]:1"),
+            (Some("kube.example"), "::1", "https://kube.example:1"),
+        ] {
+            let api = KubeApi {
+                host: host.map(str::to_owned),
+                host_ip: host_ip.parse().ok(),
+                host_port: Some(1),
+            };
+            assert_eq!(api.endpoint().as_deref(), Some(expected));
+        }
+        assert_eq!(KubeApi::default().endpoint(), None);
     }
 }

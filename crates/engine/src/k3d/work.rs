@@ -3,25 +3,25 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 
 use futures_util::future::try_join_all;
-use tokio::sync::Mutex;
 
 use super::desired::{Desired, DesiredNode, api_host_ip};
-use super::network::{next_address, taken_addresses};
 use super::observe::Observed;
 use super::plan::{Plan, Step};
 use super::shape::{self, Facts};
 use super::spec::{Spec, Token};
-use super::{Role, image_volume, kubectl, loadbalancer, ready};
+use super::{Role, STOP_SECONDS, image_volume, kubectl, loadbalancer, ready};
 use crate::context::Context;
-use crate::docker::Node;
+use crate::docker::{File, Node};
 use crate::error::{Error, Result};
 use crate::labels::{self, labels};
+use crate::network::address::{self, Turn};
 use crate::pace::Pace;
 
-/// Two clusters made at once on one network must not be given the same addresses.
-static ADDRESSES: Mutex<()> = Mutex::const_new(());
+/// Where nodes read which registries there are.
+const REGISTRIES: &str = "/etc/rancher/k3s/registries.yaml";
 
 /// How often a Kubernetes API that does not answer yet is told of nodes that are gone.
 const FORGET_TRIES: u32 = 10;
@@ -37,11 +37,10 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Carries the plan out, for which the images must be there.
     pub(super) async fn run(&mut self) -> Result<()> {
-        let created = self.created();
         let (facts, ()) = tokio::try_join!(self.facts(), self.remove_nodes())?;
         self.volume().await?;
         self.reattach(&facts).await?;
-        self.create_nodes(&created, &facts).await?;
+        let created = self.create_nodes(&facts).await?;
         self.start(&created).await?;
         self.forward(&created).await
     }
@@ -104,6 +103,7 @@ impl Work<'_> {
             .map(|token| Token::new(token.to_owned()))
             .or_else(|| self.spec.token.clone());
         let api_port = server.and_then(|node| node.label(labels::API_PORT)?.parse().ok());
+        let host_aliases = server.and_then(|node| node.label(labels::HOST_ALIASES));
         Ok(Facts {
             network,
             network_external,
@@ -115,6 +115,7 @@ impl Work<'_> {
                 Some(port) => port,
                 None => free_port(self.spec)?,
             },
+            host_aliases: host_aliases.map(str::to_owned),
         })
     }
 
@@ -224,29 +225,58 @@ impl Work<'_> {
         Ok(())
     }
 
-    async fn create_nodes(&self, created: &[&DesiredNode], facts: &Facts) -> Result<()> {
-        if created.is_empty() {
-            return Ok(());
+    /// Creates nodes. Those that an interrupted run created and never started are made anew where somebody else has taken
+    /// their addresses since. Returns all that were made.
+    async fn create_nodes(&self, facts: &Facts) -> Result<Vec<&DesiredNode>> {
+        let mut created = self.created();
+        let waiting = self.plan.steps.iter().filter_map(|step| match step {
+            Step::StartNode { node, status, .. } if status == "created" => {
+                self.desired.nodes.iter().find(|known| known.name == *node)
+            }
+            _ => None,
+        });
+        let waiting: Vec<&DesiredNode> = waiting.collect();
+        if created.is_empty() && waiting.is_empty() {
+            return Ok(created);
         }
         self.cx
             .guard("creating nodes", async {
-                let turn = ADDRESSES.lock().await;
-                let mut taken = taken_addresses(self.cx, &facts.network).await?;
-                for node in created {
+                let mut turn = Turn::take(self.cx, &facts.network.name).await?;
+                for node in waiting {
+                    let container = self.cx.docker.container(&node.name).await?;
+                    if let Some(rival) = container.as_ref().and_then(|one| turn.rival(one)) {
+                        self.cx.tell(&format!(
+                            "making {} anew: {rival} has its address",
+                            node.name
+                        ));
+                        created.push(node);
+                    }
+                }
+                for node in &created {
                     // One that an interrupted run left without its files is no use.
                     self.cx.docker.remove_container(&node.name).await?;
-                    let address = next_address(&facts.network, &mut taken)?;
+                    let address = turn.give(&node.name, self.address_before(node, facts))?;
                     let container = shape::container(self.spec, node, facts, address);
                     self.cx.docker.create_container(&container).await?;
                 }
                 drop(turn);
+                let registries = self.registries(&created).await?;
                 let uploads = created.iter().map(|node| {
-                    let files = shape::files(self.desired, node.role);
+                    let files = self.files(node, registries.as_ref());
                     async move { self.cx.docker.put_files(&node.name, &files).await }
                 });
                 try_join_all(uploads).await.map(drop)
             })
-            .await
+            .await?;
+        Ok(created)
+    }
+
+    /// The address that a node had which is made anew.
+    fn address_before(&self, node: &DesiredNode, facts: &Facts) -> Option<Ipv4Addr> {
+        let mut known = self.observed?.nodes.iter();
+        let (_, found) = known.find(|(_, known)| known.name == node.name)?;
+        address::fixed(Some(found), &facts.network.name)
+            .or_else(|| found.label(labels::STATIC_IP)?.parse().ok())
     }
 
     /// Starts nodes, and waits until they are ready.
@@ -257,11 +287,14 @@ impl Work<'_> {
             .collect();
         starting.extend(self.plan.steps.iter().filter_map(|step| match step {
             Step::StartNode { node, role, .. } => Some((*role, node.as_str())),
+            Step::RejoinNode { node } => Some((Role::Agent, node.as_str())),
             _ => None,
         }));
+        self.stop_lost().await?;
         // The load balancer must be able to resolve the servers' names when it starts, and agents
         // look for a server; after that all of them become ready side by side.
         starting.sort();
+        starting.dedup();
         self.complete_files().await?;
         let mut to_forget = self.forget_lost(created).await;
         let server = super::node_name(&self.spec.name, Role::Server, 0);
@@ -311,20 +344,75 @@ impl Work<'_> {
         kubectl::wait_nodes(self.cx, &server, &kubernetes).await
     }
 
-    /// Gives its files to every node that was created and never ran: the run that created it may have
-    /// been interrupted before it could.
-    async fn complete_files(&self) -> Result<()> {
-        let uploads = self.plan.steps.iter().filter_map(|step| match step {
-            Step::StartNode { node, role, status } if status == "created" => Some(async move {
-                let files = shape::files(self.desired, *role);
-                self.cx.docker.put_files(node, &files).await
-            }),
+    /// Stops the agents that Kubernetes has lost: an agent registers when it starts.
+    async fn stop_lost(&self) -> Result<()> {
+        let stops = self.plan.steps.iter().filter_map(|step| match step {
+            Step::RejoinNode { node } => Some(self.cx.docker.stop_container(node, STOP_SECONDS)),
             _ => None,
         });
         self.cx
-            .guard("completing nodes", try_join_all(uploads))
+            .guard("stopping nodes", try_join_all(stops))
             .await
             .map(drop)
+    }
+
+    /// Gives its files to every node that was created and never ran: the run that created it may have
+    /// been interrupted before it could.
+    async fn complete_files(&self) -> Result<()> {
+        let unfinished = self.plan.steps.iter().filter_map(|step| match step {
+            Step::StartNode { node, role, status } if status == "created" => {
+                let mut known = self.desired.nodes.iter();
+                let known = known.find(|one| one.name == *node).cloned();
+                Some(known.unwrap_or_else(|| DesiredNode {
+                    name: node.clone(),
+                    ..DesiredNode::of(*role)
+                }))
+            }
+            _ => None,
+        });
+        let unfinished: Vec<DesiredNode> = unfinished.collect();
+        if unfinished.is_empty() {
+            return Ok(());
+        }
+        self.cx
+            .guard("completing nodes", async {
+                let nodes: Vec<&DesiredNode> = unfinished.iter().collect();
+                let registries = self.registries(&nodes).await?;
+                let uploads = unfinished.iter().map(|node| {
+                    let files = self.files(node, registries.as_ref());
+                    async move { self.cx.docker.put_files(&node.name, &files).await }
+                });
+                try_join_all(uploads).await.map(drop)
+            })
+            .await
+    }
+
+    /// The registries that the server knows, where agents among these nodes are to know them too: the k3d CLI writes
+    /// them into its nodes, and no specification has them.
+    async fn registries(&self, nodes: &[&DesiredNode]) -> Result<Option<File>> {
+        let agents = nodes.iter().any(|node| node.role == Role::Agent);
+        let server = self.observed.and_then(Observed::server);
+        let Some(server) = server.filter(|server| agents && !self.creates(&server.name)) else {
+            return Ok(None);
+        };
+        let found = self.cx.docker.get_file(&server.name, REGISTRIES).await?;
+        Ok(found.map(|content| File {
+            path: REGISTRIES.to_owned(),
+            content,
+            mode: 0o644,
+        }))
+    }
+
+    /// A node's files. What is mounted from the host is not written to.
+    fn files(&self, node: &DesiredNode, registries: Option<&File>) -> Vec<File> {
+        let mounted = node.binds.iter().any(|bind| {
+            let destination = bind.split(':').nth(1).unwrap_or(bind);
+            Path::new(REGISTRIES).starts_with(destination)
+        });
+        let registries = registries.filter(|_| node.role == Role::Agent && !mounted);
+        let mut files = shape::files(self.desired, node);
+        files.extend(registries.cloned());
+        files
     }
 
     /// The servers and agents that stay and that nobody has to start.
@@ -351,7 +439,7 @@ impl Work<'_> {
         }
         self.cx
             .tell(&format!("telling {} where to forward", balancer.name));
-        let file = loadbalancer::file(&self.desired.upstreams);
+        let file = loadbalancer::file(&self.desired.upstreams, &self.desired.settings);
         self.cx
             .guard(
                 "configuring the load balancer",

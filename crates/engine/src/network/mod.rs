@@ -1,12 +1,19 @@
 //! A Docker bridge network with an explicit subnet, so that nodes can have addresses that stay.
 
+pub(crate) mod address;
 mod execute;
 mod observe;
 pub(crate) mod place;
 mod plan;
+mod remove;
+mod room;
 mod spec;
 
+pub(crate) use execute::explained;
 pub use execute::{Admitted, admit, begun, create, delete};
 pub use observe::observe;
-pub use plan::{Difference, differences, user_labels};
+pub use plan::{Difference, differences, refuse_use, user_labels};
+pub(crate) use remove::remove;
+pub(crate) use room::Patience;
+pub use room::{Hindrance, foresee, overlapping};
 pub use spec::{Spec, name_problem, refuse_overlap};

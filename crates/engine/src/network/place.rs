@@ -1,10 +1,12 @@
 //! Whether a container's place on a network can be had.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::address::holders;
 use crate::context::Context;
 use crate::docker::DockerNetwork;
-use crate::error::{Problem, Result};
+use crate::error::{Problem, Remedy, Result};
 use crate::path::FieldPath;
 
 /// A container's fixed address, and the attribute that asks for it.
@@ -30,13 +32,20 @@ pub(crate) async fn problems(
         return Ok(vec![Problem::new(
             FieldPath::of("network"),
             format!("there is no network {network:?}."),
-            "Create it first, or name one of `docker network ls`.",
+            Remedy::CreateNetwork {
+                name: network.to_owned(),
+            },
         )]);
     };
+    let wanted: Vec<Wanted> = wanted.into_iter().collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let holders = holders(&found, &cx.docker.containers_on(network).await?);
     let problem = |one: Wanted| {
         Some(Problem::new(
             one.path,
-            objection(&found, one.address, &one.container)?,
+            objection(&found, &holders, one.address, &one.container)?,
             "Give a free address of the network, or leave it out.",
         ))
     };
@@ -44,7 +53,12 @@ pub(crate) async fn problems(
 }
 
 /// Why a container cannot have this address.
-fn objection(network: &DockerNetwork, address: Ipv4Addr, container: &str) -> Option<String> {
+fn objection(
+    network: &DockerNetwork,
+    holders: &BTreeMap<Ipv4Addr, String>,
+    address: Ipv4Addr,
+    container: &str,
+) -> Option<String> {
     let name = &network.name;
     let is_host = network
         .subnet
@@ -57,40 +71,54 @@ fn objection(network: &DockerNetwork, address: Ipv4Addr, container: &str) -> Opt
     if network.gateway == Some(address) {
         return Some(format!("{address} is the gateway of the network {name:?}."));
     }
-    let holder = network
-        .addresses
-        .iter()
-        .find(|(holder, held)| **held == address && *holder != container);
-    holder.map(|(holder, _)| format!("{address} is the address of {holder}."))
+    if network.reserved.contains(&address) {
+        return Some(format!("{address} is reserved in the network {name:?}."));
+    }
+    let holder = holders
+        .get(&address)
+        .filter(|holder| *holder != container)?;
+    Some(format!("{address} is the address of {holder}."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::docker::Node;
 
     #[test]
     fn an_address_is_a_free_host_of_the_network_or_the_containers_own() {
         let network = DockerNetwork {
             name: "n".to_owned(),
-            id: String::new(),
-            driver: "bridge".to_owned(),
             subnet: "10.0.0.0/24".parse().ok(),
             gateway: Some([10, 0, 0, 1].into()),
-            labels: crate::labels::Labels::new(),
+            reserved: vec![[10, 0, 0, 2].into()],
             addresses: [("other".to_owned(), [10, 0, 0, 7].into())].into(),
+            ..DockerNetwork::default()
+        };
+        let stopped = Node {
+            name: "stopped".to_owned(),
+            static_addresses: [("n".to_owned(), [10, 0, 0, 8].into())].into(),
+            ..Node::default()
+        };
+        let holders = holders(&network, &[stopped]);
+        let objection = |address: [u8; 4], container: &str| {
+            super::objection(&network, &holders, address.into(), container)
         };
         for (address, words) in [
             ([10, 0, 0, 6], None),
             ([10, 0, 1, 6], Some("no host address")),
             ([10, 0, 0, 255], Some("no host address")),
             ([10, 0, 0, 1], Some("gateway")),
+            ([10, 0, 0, 2], Some("reserved")),
             ([10, 0, 0, 7], Some("address of other")),
+            ([10, 0, 0, 8], Some("address of stopped")),
         ] {
-            let said = objection(&network, address.into(), "own");
+            let said = objection(address, "own");
             let expected = said.as_deref().zip(words);
             assert_eq!(said.is_some(), words.is_some(), "{address:?}: {said:?}");
             assert!(expected.is_none_or(|(said, words)| said.contains(words)));
         }
-        assert_eq!(objection(&network, [10, 0, 0, 7].into(), "other"), None);
+        assert_eq!(objection([10, 0, 0, 7], "other"), None);
+        assert_eq!(objection([10, 0, 0, 8], "stopped"), None);
     }
 }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
 
-use crate::cidr;
+use super::room::overlapping;
 use crate::docker::DockerNetwork;
 use crate::error::Problem;
 use crate::labels::Labels;
@@ -78,35 +78,15 @@ pub fn name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
     })
 }
 
-/// Refuses a subnet that another Docker network has already.
+/// Refuses a subnet that another Docker network has already, whoever made that.
 pub fn refuse_overlap(
     subnet: Ipv4Net,
     own_name: &str,
     path: &FieldPath,
     existing: &[DockerNetwork],
 ) -> Option<Problem> {
-    existing
-        .iter()
-        .filter(|network| network.name != own_name)
-        .find(|network| {
-            network
-                .subnet
-                .is_some_and(|other| cidr::overlap(subnet, other))
-        })
-        .map(|network| {
-            let other = network
-                .subnet
-                .map(|other| other.to_string())
-                .unwrap_or_default();
-            Problem::new(
-                path.clone(),
-                format!(
-                    "{subnet} overlaps {other} of the Docker network {:?}.",
-                    network.name
-                ),
-                "Choose a subnet that no network of `docker network ls` uses, or remove that one.",
-            )
-        })
+    let found = overlapping(subnet, own_name, path, existing);
+    found.into_iter().next().map(|one| one.problem)
 }
 
 #[cfg(test)]
@@ -135,12 +115,8 @@ mod tests {
     fn an_overlap_names_both_networks() {
         let other = DockerNetwork {
             name: "old".into(),
-            id: String::new(),
-            driver: "bridge".into(),
             subnet: Some("10.1.0.0/16".parse().unwrap()),
-            gateway: None,
-            labels: Labels::new(),
-            addresses: std::collections::HashMap::new(),
+            ..DockerNetwork::default()
         };
         let subnet = "10.1.2.0/24".parse().unwrap();
         let found = refuse_overlap(

@@ -1,24 +1,36 @@
 //! Initializes, changes and removes a cluster.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::observe::{Observed, SYSTEM, observe, tables, zones};
 use super::plan::{Plan, Step, constraints, is_spread_otherwise, is_whole, plan};
 use super::spec::{LICENSE, Spec};
+use crate::begun::{self, Begun, Kind};
 use crate::cockroachdb::command::{Shell, Statement, silence};
 use crate::cockroachdb::stage::{SERVES, Stage, WAITS, stage};
 use crate::cockroachdb::topology::{Membership, Topology, View};
-use crate::cockroachdb::{certificates, containers, emptied, names, region, turn};
+use crate::cockroachdb::{certificates, containers, emptied, names, region, turn, user};
 use crate::context::Context;
 use crate::docker::Node;
-use crate::error::{Error, Result, refuse};
+use crate::error::{Error, Existing, Remedy, Result, refuse};
 use crate::pace::Pace;
+use crate::path::FieldPath;
 use crate::ready;
 
 /// How long a node may take to say that it waits for `init`; one whose store is part of a cluster says it never.
 const SAYS: Duration = Duration::from_secs(30);
 /// Seconds that a node gets to end when all data goes with it.
 const STOP: i32 = 5;
+
+/// How long a cluster that is to be made, and gives no answer, may take to say that its nodes wait for `init`.
+const ANSWERS: Duration = Duration::from_secs(30);
+
+/// The mark of a cluster that is being created. It is on the daemon of its containers, of which each cluster has one at
+/// least: whatever runs elsewhere, its nodes here are asked for it.
+fn begun(name: &str) -> Begun {
+    Begun::new(Kind::CockroachCluster, name)
+}
 
 /// Checks that the cluster can be made or changed. Changes nothing. Returns what there is.
 ///
@@ -31,10 +43,63 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         return Err(Error::NotFound {
             kind: "node of the CockroachDB cluster",
             name: spec.name.clone(),
-            remedy: "Make its regions first; at least one of them in containers.".to_owned(),
+            remedy: "Make its regions first; at least one of them in containers.".into(),
         });
     }
     Ok(observed)
+}
+
+/// Makes the cluster of nodes that wait for it, or finishes what an interrupted create left. Where it fails, its mark stays,
+/// and the next create goes on from there.
+///
+/// # Errors
+/// As [`apply`]; [`Error::Exists`] where the cluster was initialized already, and by no interrupted create of ours.
+pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let _turn = begun::turn(cx, &begun(&spec.name)).await?;
+    let mut observed = admit(cx, spec).await?;
+    if !begun::is_marked(cx, &begun(&spec.name)).await? {
+        if matches!(observed.view, View::Silent(_)) {
+            observed = told(cx, spec).await?;
+        }
+        if let View::Live(_) = observed.view {
+            return Err(Error::Exists {
+                kind: "cluster of CockroachDB",
+                name: spec.name.clone(),
+                detail: Existing::NotBegun,
+                remedy: Remedy::ImportOrRename {
+                    or: "remove it first with all its nodes: it is initialized, and may hold data"
+                        .to_owned(),
+                },
+            });
+        }
+        begun::mark(cx, &begun(&spec.name)).await?;
+    }
+    bring_to(cx, spec, observed).await
+}
+
+/// A cluster that is to be made, when it says what it is.
+async fn told(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let started = tokio::time::Instant::now();
+    let mut pace = Pace::new();
+    loop {
+        let observed = admit(cx, spec).await?;
+        match &observed.view {
+            View::Silent(reason) if started.elapsed() > ANSWERS => {
+                return Err(Error::Cockroach {
+                    operation: "initialize cluster",
+                    object: spec.name.clone(),
+                    code: String::new(),
+                    message: reason.clone(),
+                    hint: Some(Box::new(Remedy::TryAgain {
+                        why: "It may have been initialized before, and hold data: start all its nodes"
+                            .to_owned(),
+                    })),
+                });
+            }
+            View::Silent(_) => pace.pause().await,
+            _ => return Ok(observed),
+        }
+    }
 }
 
 /// Brings the cluster to what is wanted, and waits until all its nodes serve.
@@ -44,18 +109,28 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// [`Error::TimedOut`] naming the nodes that are missing.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = admit(cx, spec).await?;
+    if matches!(observed.view, View::Uninitialized) {
+        begun::mark(cx, &begun(&spec.name)).await?;
+    }
+    bring_to(cx, spec, observed).await
+}
+
+async fn bring_to(cx: &Context, spec: &Spec, observed: Observed) -> Result<Observed> {
     if observed.volumes.contains(&names::emptied(&spec.name)) {
         emptied::forget(cx, &spec.name).await?;
     }
     let work = Box::pin(bring_up(cx, spec, plan(spec, &observed)));
     cx.oversee("bringing up a cluster of CockroachDB", work)
         .await?;
-    Box::pin(observe(
+    let now = Box::pin(observe(
         cx,
         &spec.name,
         spec.settings.keys().chain(&spec.reset),
     ))
-    .await
+    .await?;
+    // Whoever changes it has it: a create of it that was interrupted is over. Last of all, so that a kill leaves the mark.
+    begun::end(cx, &begun(&spec.name)).await;
+    Ok(now)
 }
 
 async fn bring_up(cx: &Context, spec: &Spec, first: Plan) -> Result<()> {
@@ -225,17 +300,22 @@ pub(in super::super) async fn respread(
     Ok(())
 }
 
-/// Removes the cluster: all its containers and volumes here, of every region, and the authority in its folder.
+/// Removes the cluster: all its containers and volumes here, of every region, and what Atlas made in the folder of its
+/// authority, unless another cluster uses it.
 ///
 /// # Errors
 /// [`Error::NotEmpty`] where it holds tables, or gives no answer, and `force` is not said.
 pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
+    let _turn = begun::turn(cx, &begun(&spec.name)).await?;
     let observed = observe(cx, &spec.name, []).await?;
     let refusal = |what: String| Error::NotEmpty {
         kind: "cluster of CockroachDB",
         name: spec.name.clone(),
         what,
-        remedy: "Drop them first, or set force_destroy.".to_owned(),
+        remedy: Remedy::AllowLoss {
+            field: FieldPath::of("force_destroy"),
+            or: "Drop them first".to_owned(),
+        },
     };
     let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
     cx.guard("removing a cluster of CockroachDB", async {
@@ -271,10 +351,28 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
             cx.docker.remove_volume(volume).await?;
         }
         emptied::forget(cx, &spec.name).await?;
+        begun::clear(cx, &begun(&spec.name)).await?;
+        // What creates of its regions and databases left goes with it.
+        for kind in [Kind::CockroachRegion, Kind::CockroachDatabase] {
+            begun::clear_parts(cx, kind, &spec.name).await?;
+        }
         match &spec.certificates {
-            Some(folder) => certificates::remove(folder),
+            Some(folder) => forsake(cx, folder, &spec.name).await,
             None => Ok(()),
         }
     })
     .await
+}
+
+/// Removes what is in the folder for this cluster alone.
+async fn forsake(cx: &Context, folder: &Path, cluster: &str) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let user = user(cx, cluster).await?;
+    let _alone = certificates::alone(cx, folder).await?;
+    if let Some(why) = certificates::remove(folder, &user)? {
+        cx.warn("The cluster's authority stays", why);
+    }
+    Ok(())
 }

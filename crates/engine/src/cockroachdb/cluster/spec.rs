@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use crate::cockroachdb::names;
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::path::FieldPath;
 
 /// The setting that holds the licence.
@@ -68,7 +68,9 @@ impl Spec {
                 problems.push(Problem::new(
                     path,
                     "settings are shown to everybody.",
-                    "Give the licence by its own attribute, which is kept secret.",
+                    Remedy::Use {
+                        field: FieldPath::of("license"),
+                    },
                 ));
             } else if name == "version" {
                 problems.push(Problem::new(

@@ -3,11 +3,18 @@
 use super::observe::{Observed, observe, regions, serving};
 use super::plan::plan;
 use super::spec::Spec;
+use crate::begun::{self, Begun, Kind};
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{names, turn};
 use crate::context::Context;
-use crate::error::{Error, Problem, Result, refuse};
+use crate::error::{Error, Existing, Problem, Remedy, Result, refuse};
 use crate::path::FieldPath;
+
+/// The mark of a database that is being created, on the daemon of its cluster's containers.
+fn begun(cluster: &str, name: &str) -> Begun {
+    let name = format!("{cluster}.{}", names::in_volumes(name));
+    Begun::new(Kind::CockroachDatabase, name)
+}
 
 /// Checks that the database can be made or changed: its regions have nodes. Changes nothing. Returns what there is.
 ///
@@ -27,15 +34,37 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
             Problem::new(
                 FieldPath::of("regions"),
                 format!("no node of {} is in the region {region:?}.", spec.cluster),
-                format!(
-                    "Make an atlas_cockroachdb_region of this name first, or name one of {}.",
-                    known.join(", ")
-                ),
+                Remedy::CreateDatabaseRegion {
+                    name: region.clone(),
+                    known: known.clone(),
+                },
             )
         })
         .collect();
     refuse(missing)?;
     Ok(observed)
+}
+
+/// Makes the database, or finishes what an interrupted create left. Where it fails, its mark stays, and the next create goes
+/// on from there.
+///
+/// # Errors
+/// As [`apply`]; [`Error::Exists`] where there is a database of this name that no interrupted create of ours left.
+pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let begun = begun(&spec.cluster, &spec.name);
+    let _turn = begun::turn(cx, &begun).await?;
+    let observed = admit(cx, spec).await?;
+    if observed.exists && !begun::is_marked(cx, &begun).await? {
+        return Err(Error::Exists {
+            kind: "database",
+            name: format!("{}/{}", spec.cluster, spec.name),
+            detail: Existing::NotBegun,
+            remedy: Remedy::ImportOrRename {
+                or: "drop it first".to_owned(),
+            },
+        });
+    }
+    bring_to(cx, spec, observed).await
 }
 
 /// Brings the database to what is wanted.
@@ -44,10 +73,18 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// As [`admit`]; what the cluster says.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = admit(cx, spec).await?;
+    bring_to(cx, spec, observed).await
+}
+
+async fn bring_to(cx: &Context, spec: &Spec, observed: Observed) -> Result<Observed> {
     let shell = serving(&observed, &spec.cluster)?;
+    let begun = begun(&spec.cluster, &spec.name);
     let plan = plan(spec, observed.exists, observed.shape.as_ref());
     cx.guard("changing a database of CockroachDB", async {
         let _turn = turn(cx, &spec.cluster).await?;
+        if !observed.exists {
+            begun::mark(cx, &begun).await?;
+        }
         for step in &plan.steps {
             cx.tell(&step.summary(&spec.name));
             shell
@@ -57,7 +94,10 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
         Ok(())
     })
     .await?;
-    observe(cx, &spec.cluster, &spec.name).await
+    let now = observe(cx, &spec.cluster, &spec.name).await?;
+    // Whoever changes it has it: a create of it that was interrupted is over. Last of all, so that a kill leaves the mark.
+    begun::end(cx, &begun).await;
+    Ok(now)
 }
 
 /// Drops the database; one that is gone already is as good.
@@ -65,6 +105,13 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// # Errors
 /// [`Error::NotEmpty`] where it holds tables, and `force` is not said; what the cluster says.
 pub async fn delete(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<()> {
+    let begun = begun(cluster, name);
+    let _turn = begun::turn(cx, &begun).await?;
+    remove(cx, cluster, name, force).await?;
+    begun::clear(cx, &begun).await
+}
+
+async fn remove(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<()> {
     let observed = observe(cx, cluster, name).await?;
     if force && matches!(observed.view, View::Silent(_)) && observed.shell.is_none() {
         cx.tell(&format!(
@@ -92,7 +139,10 @@ pub async fn delete(cx: &Context, cluster: &str, name: &str, force: bool) -> Res
                     kind: "database",
                     name: name.to_owned(),
                     what: format!("tables ({})", tables.join(", ")),
-                    remedy: "Drop them first, or set force_destroy.".to_owned(),
+                    remedy: Remedy::AllowLoss {
+                        field: FieldPath::of("force_destroy"),
+                        or: "Drop them first".to_owned(),
+                    },
                 });
             }
         }

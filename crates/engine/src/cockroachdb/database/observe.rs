@@ -5,7 +5,7 @@ use crate::cockroachdb::command::{Answers, Row, Shell, Statement, elements, sile
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{cluster, names};
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 
 /// A database as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -135,22 +135,23 @@ pub(super) async fn regions(cx: &Context, shell: &Shell) -> Result<Vec<String>> 
 
 /// The shell of a database whose cluster serves.
 pub(super) fn serving<'a>(observed: &'a Observed, cluster: &str) -> Result<&'a Shell> {
-    let make =
-        ". Make the cluster first: an atlas_cockroachdb_cluster, or the module cockroachdb_cluster";
+    let make = || Remedy::CreateDatabaseCluster {
+        name: cluster.to_owned(),
+    };
     let (reason, hint) = match (&observed.view, &observed.shell) {
         (View::Live(_), Some(shell)) => return Ok(shell),
         (View::Silent(reason), _) => (
             reason.as_str(),
-            ". Start its nodes: without a majority of the voters of each range nothing is read or written",
+            "Start its nodes: without a majority of the voters of each range nothing is read or written.".into(),
         ),
-        (View::Uninitialized, _) => ("its nodes wait to be initialized", make),
-        _ => ("none of its nodes runs here", make),
+        (View::Uninitialized, _) => ("its nodes wait to be initialized", make()),
+        _ => ("none of its nodes runs here", make()),
     };
     Err(Error::Cockroach {
         operation: "ask cluster",
         object: cluster.to_owned(),
         code: String::new(),
         message: reason.to_owned(),
-        hint: hint.to_owned(),
+        hint: Some(Box::new(hint)),
     })
 }

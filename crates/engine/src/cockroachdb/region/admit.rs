@@ -1,16 +1,17 @@
 //! What is checked before a region is made or changed.
 
-use std::time::SystemTime;
-
+use super::execute::carry_out;
 use super::observe::{Observed, observe};
-use super::plan::plan;
+use super::plan::{Around, plan};
 use super::spec::{Placement, Spec};
+use crate::begun::{self, Begun};
 use crate::cockroachdb::certificates::Authority;
 use crate::cockroachdb::names;
 use crate::context::Context;
 use crate::docker::Node;
-use crate::error::{Error, Problem, Result, refuse};
+use crate::error::{Error, Existing, Problem, Remedy, Result, refuse};
 use crate::labels;
+use crate::lock::Lock;
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::ports;
@@ -24,17 +25,21 @@ use crate::presence::Presence;
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
     refuse(spec.problems())?;
     let observed = observe(cx, &spec.cluster, &spec.name).await?;
-    let mut problems: Vec<Problem> = authority_problem(cx, spec, &observed)
+    check(cx, spec, &observed).await?;
+    Ok(observed)
+}
+
+async fn check(cx: &Context, spec: &Spec, observed: &Observed) -> Result<()> {
+    let mut problems: Vec<Problem> = authority_problem(cx, spec, observed)
         .await?
         .into_iter()
         .collect();
     if spec.placement == Placement::External {
-        refuse(problems)?;
-        return Ok(observed);
+        return refuse(problems);
     }
     cx.guard("checking the machine", async {
         for number in 1..=spec.nodes {
-            strangers(cx, spec, &observed, number).await?;
+            strangers(cx, spec, observed, number).await?;
         }
         problems.extend(place::problems(cx, &spec.network, addresses(spec)).await?);
         // The node that keeps it. One that passes it on to another would have to give it up first.
@@ -48,32 +53,83 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         problems.extend(ports::problems(cx, wanted_ports(spec), own).await?);
         refuse(problems)
     })
-    .await?;
-    Ok(observed)
+    .await
 }
 
-/// The same for a region that is to be made. One that is there already is taken over where it is as wanted, which is
-/// what an interrupted run leaves.
+/// A region of which everything was checked and nothing changed. Nobody else creates or removes it as long as it is held.
+pub struct Admitted {
+    spec: Spec,
+    observed: Observed,
+    _turn: Lock,
+}
+
+/// The mark of a region that is being created.
+pub(super) fn begun(cluster: &str, region: &str) -> Begun {
+    Begun::new(begun::Kind::CockroachRegion, format!("{cluster}.{region}"))
+}
+
+/// The same for a region that is to be made, or that an interrupted create left. Nodes that run elsewhere are nobody's to
+/// take: they are counted.
 ///
 /// # Errors
-/// As [`admit`]; [`Error::Exists`] too where a region of this name differs.
-pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
-    let observed = admit(cx, spec).await?;
-    let plan = plan(spec, &observed, SystemTime::now());
-    let interrupted = |field: &str| field == "nodes";
-    if plan
-        .differences
-        .iter()
-        .any(|one| !interrupted(&one.field) && spec.placement == Placement::Docker)
-    {
-        return Err(Error::Exists {
+/// As [`admit`]; [`Error::Exists`] too where there is anything of a region of this name that no interrupted create of ours
+/// left, or what one left needs another region.
+pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
+    refuse(spec.problems())?;
+    let turn = begun::turn(cx, &begun(&spec.cluster, &spec.name)).await?;
+    let observed = observe(cx, &spec.cluster, &spec.name).await?;
+    if spec.placement == Placement::Docker && !observed.is_gone() {
+        let exists = |detail| Error::Exists {
             kind: "region of CockroachDB",
             name: format!("{}/{}", spec.cluster, spec.name),
-            detail: crate::error::Existing::Differs,
-            remedy: "Import it, choose another name, or remove it first.".to_owned(),
-        });
+            detail,
+            remedy: remedy(&observed),
+        };
+        if !begun::is_marked(cx, &begun(&spec.cluster, &spec.name)).await? {
+            return Err(exists(Existing::NotBegun));
+        }
+        if !plan(spec, &observed, &Around::now(spec))
+            .replace()
+            .is_empty()
+        {
+            return Err(exists(Existing::Differs));
+        }
     }
-    Ok(Presence::of(!observed.is_gone(), plan.steps.is_empty()))
+    check(cx, spec, &observed).await?;
+    Ok(Admitted {
+        spec: spec.clone(),
+        observed,
+        _turn: turn,
+    })
+}
+
+/// How to go on where a region is there.
+fn remedy(observed: &Observed) -> Remedy {
+    let what = if observed.members.is_empty() {
+        "remove the volumes of its nodes, which are all that is left of it and may hold data"
+    } else {
+        "remove it first: two regions of one name cannot be there at once"
+    };
+    Remedy::ImportOrRename {
+        or: what.to_owned(),
+    }
+}
+
+impl Admitted {
+    /// What was there before.
+    pub fn presence(&self) -> Presence {
+        let exists = self.spec.placement == Placement::Docker && !self.observed.is_gone();
+        let plan = plan(&self.spec, &self.observed, &Around::now(&self.spec));
+        Presence::of(exists, plan.steps.is_empty())
+    }
+
+    /// Makes it, or finishes it.
+    ///
+    /// # Errors
+    /// As [`super::apply`].
+    pub async fn make(self, cx: &Context) -> Result<Observed> {
+        carry_out(cx, &self.spec, self.observed).await
+    }
 }
 
 /// Nodes with certificates of another authority do not take ours, and would lose each other one by one.
@@ -132,7 +188,8 @@ async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) 
         detail: crate::error::Existing::Differs,
         remedy: format!(
             "It is not of this region: choose another name, or remove it with `{remove}` if nobody needs it."
-        ),
+        )
+        .into(),
     })
 }
 

@@ -1,24 +1,24 @@
 //! Makes, changes and removes a region's nodes.
 
-use std::time::SystemTime;
-
 use futures_util::future::try_join_all;
 
-use super::admit::admit;
+use super::admit::{admit, begun};
 use super::container::{container, own_labels};
 use super::observe::{Member, Observed, observe};
-use super::plan::{Plan, Step, plan};
-use super::spec::Spec;
-use super::wait::{ask_others, until_count, until_free, until_member, until_whole};
+use super::plan::{Around, Plan, Step, plan};
+use super::spec::{Placement, Spec};
+use super::wait::{ask_others, until_count, until_dead, until_free, until_member, until_whole};
+use crate::begun as mark;
 use crate::cockroachdb::certificates::{Authority, DAY};
 use crate::cockroachdb::names::{self, CERTIFICATES};
 use crate::cockroachdb::stage::{SERVES, WAITS};
 use crate::cockroachdb::topology::View;
-use crate::cockroachdb::{cluster, emptied, turn};
+use crate::cockroachdb::{certificates, cluster, emptied, turn, user};
 use crate::context::Context;
 use crate::docker::File;
 use crate::error::{Error, Result};
-use crate::{labels, lock, ready};
+use crate::network::address::{self, Turn};
+use crate::{labels, ready};
 
 /// Seconds that a node gets to drain and end by itself; the vendor's operator gives as many.
 pub(super) const STOP: i32 = 300;
@@ -33,7 +33,12 @@ pub(super) const STOP: i32 = 300;
 /// where it ends instead of serving.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let observed = admit(cx, spec).await?;
-    let plan = plan(spec, &observed, SystemTime::now());
+    carry_out(cx, spec, observed).await
+}
+
+/// The same for what was admitted.
+pub(super) async fn carry_out(cx: &Context, spec: &Spec, observed: Observed) -> Result<Observed> {
+    let plan = plan(spec, &observed, &Around::now(spec));
     if !plan.replace().is_empty() {
         return Err(Error::NeedsReplacement {
             kind: "region of CockroachDB",
@@ -51,6 +56,9 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
             // It is to be filled.
             emptied::forget(cx, &spec.cluster).await?;
         }
+        if observed.is_gone() && spec.placement == Placement::Docker {
+            mark::mark(cx, &begun(&spec.cluster, &spec.name)).await?;
+        }
         let work = Work {
             cx,
             spec,
@@ -60,7 +68,10 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
         work.carry_out(&plan).await
     })
     .await?;
-    observe(cx, &spec.cluster, &spec.name).await
+    let now = observe(cx, &spec.cluster, &spec.name).await?;
+    // Whoever changes it has it: a create of it that was interrupted is over. Last of all, so that a kill leaves the mark.
+    mark::end(cx, &begun(&spec.cluster, &spec.name)).await;
+    Ok(now)
 }
 
 /// The cluster's authority, made where there is none. Regions are made at the same time, by several processes.
@@ -68,8 +79,8 @@ async fn authority(cx: &Context, spec: &Spec) -> Result<Option<Authority>> {
     let Some(folder) = &spec.certificates else {
         return Ok(None);
     };
-    let _alone = lock::take(cx, &format!("cockroachdb-{}-authority", spec.cluster)).await?;
-    Authority::ensure(folder).map(Some)
+    let _alone = certificates::alone(cx, folder).await?;
+    Authority::ensure(folder, &user(cx, &spec.cluster).await?).map(Some)
 }
 
 /// What is under way.
@@ -88,6 +99,8 @@ impl Work<'_> {
         };
         for step in &plan.steps {
             match step {
+                // With the authority, before everything else.
+                Step::Renew(_) => tell(step),
                 Step::WipeNode(number) => {
                     tell(step);
                     self.discard(*number).await?;
@@ -122,13 +135,7 @@ impl Work<'_> {
             match step {
                 Step::WaitForNodes(count) => {
                     tell(step);
-                    let Spec {
-                        cluster,
-                        name,
-                        regions,
-                        ..
-                    } = self.spec;
-                    until_count(self.cx, cluster, name, regions, *count).await?;
+                    until_count(self.cx, self.observed, &self.spec.regions, *count).await?;
                 }
                 Step::ForgetMembers(ids) => {
                     tell(step);
@@ -160,7 +167,9 @@ impl Work<'_> {
     async fn create(&self, number: u32) -> Result<()> {
         let name = self.name(number);
         let node = self.spec.node(number);
-        // One that an earlier run began to remove.
+        // One that is made anew, or that an earlier run began to remove.
+        let before = self.cx.docker.container(&name).await?;
+        let before = address::fixed(before.as_ref(), &node.network);
         self.cx.docker.remove_container(&name).await?;
         let is_new = !self.cx.docker.has_volume(&name).await?;
         let volume_labels = own_labels(self.spec, number);
@@ -170,7 +179,10 @@ impl Work<'_> {
             let label = labels::ATLAS_COCKROACHDB_NEW_STORE.to_owned();
             made.labels.insert(label, "true".to_owned());
         }
+        let mut turn = Turn::take(self.cx, &node.network).await?;
+        turn.place(&mut made, before)?;
         self.cx.docker.create_container(&made).await?;
+        drop(turn);
         self.furnish(number).await
     }
 
@@ -243,9 +255,10 @@ impl Work<'_> {
 
     /// Members that are gone for good give up what they held.
     async fn forget(&self, ids: &[u64]) -> Result<()> {
-        let _turn = turn(self.cx, &self.spec.cluster).await?;
-        match ask_others(self.cx, &self.spec.cluster, &[]).await? {
-            (View::Live(_), Some(shell)) => shell.decommission(self.cx, ids).await,
+        match until_dead(self.cx, &self.spec.cluster, ids).await? {
+            Some((_turn, shell, left)) if !left.is_empty() => {
+                shell.decommission(self.cx, &left).await
+            }
             _ => Ok(()),
         }
     }
@@ -302,7 +315,6 @@ impl Work<'_> {
     /// Makes the container of a node anew on its volume, and waits as far as it can come.
     async fn remake_container(&self, number: u32) -> Result<()> {
         let (cx, name) = (self.cx, self.name(number));
-        cx.docker.remove_container(&name).await?;
         self.create(number).await?;
         cx.docker.start_container(&name).await?;
         let line = match self.observed.view {

@@ -9,10 +9,10 @@ mod remove;
 mod spec;
 mod wait;
 
-pub use admit::{admit, admit_new};
+pub use admit::{Admitted, admit, admit_new};
 pub use execute::apply;
 pub(super) use observe::ask;
 pub use observe::{Member, Observed, list, observe};
-pub use plan::{Plan, Step, differences, plan, warning};
-pub use remove::delete;
+pub use plan::{Around, Plan, Step, differences, plan, warning};
+pub use remove::{delete, delete_begun};
 pub use spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec};

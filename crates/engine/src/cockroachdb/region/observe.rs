@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::docker::Node;
 use crate::error::Result;
 use crate::labels;
+use crate::network::address;
 
 /// A region as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Member {
     pub container: Node,
     /// Its certificate, where it has one that can be read.
     pub certificate: Option<Certificate>,
+    /// The text of its copy of the authority's certificate.
+    pub trust: Option<String>,
     /// Whether its store is new, and the cluster serves and has not counted it yet.
     pub joins: bool,
 }
@@ -126,6 +129,18 @@ impl Observed {
     fn by_node<T>(&self, of: impl Fn(&NodeSpec) -> Option<T>) -> Vec<T> {
         let found = (1..).map_while(|number| of(&self.member(number)?.found));
         found.collect()
+    }
+
+    /// How many members of this region are up that are in none of its containers here.
+    pub fn live_elsewhere(&self, topology: &topology::Topology) -> u32 {
+        let here = |address: &str| {
+            let mut numbers = self.members.iter().map(|one| one.found.number);
+            numbers.any(|number| names::address(&self.cluster, &self.region, number) == address)
+        };
+        let live = topology.in_region(&self.region).filter(|node| {
+            node.is_live && node.membership == Membership::Active && !here(&node.address)
+        });
+        u32::try_from(live.count()).unwrap_or(u32::MAX)
     }
 
     /// What the cluster says of this node.
@@ -285,18 +300,25 @@ async fn view(cx: &Context, shell: &Shell) -> View {
 
 async fn member(cx: &Context, node: &Node) -> Result<Member> {
     let found = read(node);
-    let certificate = if found.secure {
-        certificate(cx, &node.name).await?
+    let (certificate, trust) = if found.secure {
+        let trust = cx.docker.get_file(&node.name, TRUST);
+        let (certificate, trust) = tokio::try_join!(certificate(cx, &node.name), trust)?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        (certificate, trust.map(text))
     } else {
-        None
+        (None, None)
     };
     Ok(Member {
         found,
         container: node.clone(),
         certificate,
+        trust,
         joins: false,
     })
 }
+
+/// Where a node's copy of the authority's certificate is.
+const TRUST: &str = "/cockroach/cockroach-certs/ca.crt";
 
 /// The certificate in a node's container.
 async fn certificate(cx: &Context, container: &str) -> Result<Option<Certificate>> {
@@ -337,7 +359,7 @@ fn read(node: &Node) -> NodeSpec {
         image: node.image.clone(),
         network: network.to_owned(),
         zone: zone.map(|(_, value)| value),
-        address: node.static_addresses.get(network).copied(),
+        address: address::asked(node, network),
         sql_port: node.published(SQL_PORT),
         http_port: node.published(HTTP_PORT),
         resources: Resources {
@@ -377,6 +399,7 @@ mod tests {
                 found: read(&container),
                 container,
                 certificate: None,
+                trust: None,
                 joins: false,
             }
         };

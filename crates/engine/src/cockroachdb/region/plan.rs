@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::observe::{Member, Observed};
 use super::spec::{NodeSpec, Placement, Spec};
-use crate::cockroachdb::certificates::Certificate;
+use crate::cockroachdb::certificates::{Certificate, Folder, Task};
 use crate::cockroachdb::topology::{Membership, NodeStatus, View};
 use crate::cockroachdb::{names, quorum};
 use crate::difference::Difference;
@@ -13,6 +13,8 @@ use crate::difference::Difference;
 /// One step. They are taken in this order, but for [`need`]; nodes that are made or started, at once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
+    /// Renews what grows old in the folder of the cluster's authority.
+    Renew(Task),
     /// Removes container and volume of a node that left the cluster: its store cannot come back.
     WipeNode(u32),
     /// Takes a node back that was to leave.
@@ -27,7 +29,8 @@ pub enum Step {
     AwaitNode(u32),
     /// Waits until enough nodes elsewhere are part of the cluster.
     WaitForNodes(u32),
-    /// Takes members out of the cluster, by id: their stores are lost, and other members are at their addresses.
+    /// Takes members out of the cluster, by id: their stores are lost, and other members are at their addresses, or will be
+    /// after this change.
     ForgetMembers(Vec<u64>),
     /// Drains a node, makes its container anew on the same volume, and waits until all ranges are replicated.
     RemakeNode(u32),
@@ -40,6 +43,12 @@ impl Step {
     pub fn summary(&self, cluster: &str, region: &str) -> String {
         let name = |number: &u32| names::node(cluster, region, *number);
         match self {
+            Self::Renew(Task::RenewAuthority) => {
+                format!("renew the certificate of {cluster}'s authority, with the same key")
+            }
+            Self::Renew(Task::RenewRoot) => {
+                format!("renew root's client certificate of {cluster}")
+            }
             Self::WipeNode(n) => {
                 format!("remove {} and its volume, as it left the cluster", name(n))
             }
@@ -78,13 +87,41 @@ impl Plan {
     }
 }
 
-/// Compares, at this time: certificates grow old.
-pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
+/// What a plan looks at besides a region: certificates grow old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Around {
+    /// The time.
+    pub now: SystemTime,
+    /// The folder with the cluster's authority.
+    pub folder: Folder,
+}
+
+impl Around {
+    /// Now, and on this machine. A folder that cannot be read is told by the change that needs it.
+    pub fn now(spec: &Spec) -> Self {
+        let folder = spec.certificates.as_deref().map(Folder::look);
+        Self {
+            now: SystemTime::now(),
+            folder: folder.and_then(Result::ok).unwrap_or_default(),
+        }
+    }
+
+    /// What the user has to see to, and how.
+    pub fn warning(&self) -> Option<String> {
+        self.folder.warning(self.now)
+    }
+}
+
+/// Compares.
+pub fn plan(spec: &Spec, observed: &Observed, around: &Around) -> Plan {
     if spec.placement == Placement::External {
         return of_external(spec, observed);
     }
-    let mut steps = Vec::new();
+    let tasks = around.folder.tasks(around.now);
+    let renews_authority = tasks.contains(&Task::RenewAuthority);
+    let mut steps: Vec<Step> = tasks.into_iter().map(Step::Renew).collect();
     let mut differences = Vec::new();
+    let mut lost = lost_members(spec, observed);
     for number in 1..=spec.nodes {
         let wanted = spec.node(number);
         let left = observed
@@ -96,11 +133,13 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
             steps.extend([Step::WipeNode(number), Step::CreateNode(number)]);
             continue;
         }
-        let leaving = observed
-            .status(number)
-            .is_some_and(|status| status.membership == Membership::Decommissioning);
-        if leaving {
-            steps.push(Step::RecommissionNode(number));
+        if let Some(status) = observed.status(number).filter(|_| !left) {
+            if !is_here {
+                // What comes back at its address is another member.
+                lost.insert(status.id);
+            } else if status.membership == Membership::Decommissioning {
+                steps.push(Step::RecommissionNode(number));
+            }
         }
         let Some(member) = observed.member(number) else {
             steps.push(Step::CreateNode(number));
@@ -120,7 +159,7 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
             steps.push(Step::RemakeNode(number));
             continue;
         }
-        if wanted.secure && needs_certificate(spec, member, now) {
+        if wanted.secure && (renews_authority || needs_certificate(spec, member, around)) {
             steps.push(Step::RenewCertificate(number));
             if let Some(days) = member.certificate.as_ref().map(Certificate::days)
                 && days != u64::from(spec.certificate_days)
@@ -147,9 +186,8 @@ pub fn plan(spec: &Spec, observed: &Observed, now: SystemTime) -> Plan {
             steps.push(Step::RemakeNode(number));
         }
     }
-    let lost = lost_members(spec, observed);
     if !lost.is_empty() {
-        steps.push(Step::ForgetMembers(lost));
+        steps.push(Step::ForgetMembers(lost.into_iter().collect()));
     }
     let surplus = surplus(spec, observed);
     let found = found_nodes(observed);
@@ -196,10 +234,7 @@ fn of_external(spec: &Spec, observed: &Observed) -> Plan {
     let View::Live(topology) = &observed.view else {
         return Plan::default();
     };
-    let live = topology
-        .in_region(&spec.name)
-        .filter(|node| node.is_live && node.membership == Membership::Active);
-    let found = u32::try_from(live.count()).unwrap_or(u32::MAX);
+    let found = observed.live_elsewhere(topology);
     if found >= spec.nodes {
         return Plan::default();
     }
@@ -210,9 +245,9 @@ fn of_external(spec: &Spec, observed: &Observed) -> Plan {
 }
 
 /// Dead members at the address of a live one: a node whose store was lost came back as another one.
-fn lost_members(spec: &Spec, observed: &Observed) -> Vec<u64> {
+fn lost_members(spec: &Spec, observed: &Observed) -> BTreeSet<u64> {
     let Some(topology) = observed.view.topology() else {
-        return Vec::new();
+        return BTreeSet::new();
     };
     let addresses = (1..=spec.nodes).map(|n| names::address(&spec.cluster, &spec.name, n));
     let lost = addresses.flat_map(|address| {
@@ -244,12 +279,16 @@ fn surplus(spec: &Spec, observed: &Observed) -> Vec<u32> {
         .collect()
 }
 
-fn needs_certificate(spec: &Spec, member: &Member, now: SystemTime) -> bool {
+fn needs_certificate(spec: &Spec, member: &Member, around: &Around) -> bool {
     let Some(certificate) = &member.certificate else {
         return true;
     };
     let wanted = spec.host_names(&member.found);
-    certificate.is_due(now)
+    // Of the authority's certificate each node has a copy.
+    let trust = around.folder.trust.as_str();
+    let trusts_another = !trust.is_empty() && member.trust.as_deref() != Some(trust);
+    trusts_another
+        || certificate.is_due(around.now)
         || certificate.days() != u64::from(spec.certificate_days)
         || !wanted.is_subset(&certificate.names)
 }
@@ -311,7 +350,12 @@ fn of_node(wanted: &NodeSpec, found: &NodeSpec) -> Vec<Difference> {
         ),
         ("sql_ports", told(found.sql_port), told(wanted.sql_port)),
         ("http_ports", told(found.http_port), told(wanted.http_port)),
-        ("addresses", told(found.address), told(wanted.address)),
+        (
+            "addresses",
+            told(found.address),
+            // Where none is asked for, any will do.
+            told(wanted.address.or(found.address)),
+        ),
         (
             "cache",
             told(before.cache.as_ref()),
@@ -345,294 +389,4 @@ fn of_node(wanted: &NodeSpec, found: &NodeSpec) -> Vec<Difference> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::spec::tests::spec;
-    use super::*;
-    use crate::cockroachdb::certificates::Authority;
-    use crate::cockroachdb::topology::Topology;
-    use crate::docker::{Node, State};
-
-    fn certificate(spec: &Spec) -> Certificate {
-        let folder = tempfile::tempdir().unwrap();
-        let authority = Authority::ensure(folder.path()).unwrap();
-        let mut names: BTreeSet<String> = BTreeSet::new();
-        for number in 1..=8 {
-            names.extend(spec.host_names(&spec.node(number)));
-        }
-        let pair = authority.node(&names, spec.certificate_days).unwrap();
-        Certificate::parse(pair.certificate.as_bytes()).unwrap()
-    }
-
-    fn status(spec: &Spec, number: u32, membership: Membership) -> NodeStatus {
-        NodeStatus {
-            id: u64::from(number),
-            address: names::address(&spec.cluster, &spec.name, number),
-            build: "v1".into(),
-            updated_at: String::new(),
-            locality: vec![("region".into(), spec.name.clone())],
-            is_live: true,
-            is_available: true,
-            ranges_unavailable: 0,
-            ranges_underreplicated: 0,
-            membership,
-            is_draining: false,
-        }
-    }
-
-    fn observed(spec: &Spec) -> Observed {
-        let certificate = certificate(spec);
-        let member = |number| Member {
-            found: spec.node(number),
-            container: Node {
-                state: State {
-                    running: true,
-                    ..State::default()
-                },
-                ..Node::default()
-            },
-            certificate: Some(certificate.clone()),
-            joins: false,
-        };
-        let statuses = (1..=spec.nodes).map(|n| status(spec, n, Membership::Active));
-        Observed {
-            cluster: spec.cluster.clone(),
-            region: spec.name.clone(),
-            members: (1..=spec.nodes).map(member).collect(),
-            volumes: (1..=spec.nodes).collect(),
-            view: View::Live(Topology {
-                nodes: statuses.collect(),
-            }),
-            ..Observed::default()
-        }
-    }
-
-    fn steps(spec: &Spec, observed: &Observed) -> Vec<Step> {
-        plan(spec, observed, SystemTime::now()).steps
-    }
-
-    #[test]
-    fn what_is_as_wanted_needs_no_step() {
-        let spec = spec();
-        let plan = plan(&spec, &observed(&spec), SystemTime::now());
-        assert_eq!(plan, Plan::default());
-    }
-
-    #[test]
-    fn nodes_are_added_and_the_highest_are_removed() {
-        let spec = spec();
-        let there = observed(&spec);
-        let mut more = spec.clone();
-        more.nodes = 3;
-        assert_eq!(steps(&more, &there), [Step::CreateNode(3)]);
-        let mut fewer = spec.clone();
-        fewer.nodes = 1;
-        fewer.addresses.truncate(1);
-        assert_eq!(steps(&fewer, &there), [Step::RemoveNodes(vec![2])]);
-    }
-
-    #[test]
-    fn a_node_whose_container_is_gone_comes_back_on_its_volume() {
-        let spec = spec();
-        let mut there = observed(&spec);
-        there.members.pop();
-        assert_eq!(steps(&spec, &there), [Step::CreateNode(2)]);
-    }
-
-    #[test]
-    fn a_removal_that_was_interrupted_goes_on() {
-        let mut spec = spec();
-        let there = observed(&spec);
-        spec.nodes = 1;
-        spec.addresses.truncate(1);
-        // Nothing is left but what the cluster remembers, or nothing but the volume.
-        let mut only_known = there.clone();
-        only_known.members.pop();
-        only_known.volumes.remove(&2);
-        let mut only_volume = there;
-        only_volume.members.pop();
-        only_volume.view = View::Live(Topology {
-            nodes: vec![
-                status(&spec, 1, Membership::Active),
-                status(&spec, 2, Membership::Decommissioned),
-            ],
-        });
-        for observed in [only_known, only_volume] {
-            assert_eq!(steps(&spec, &observed), [Step::RemoveNodes(vec![2])]);
-        }
-    }
-
-    #[test]
-    fn a_node_that_is_wanted_again_is_taken_back_or_made_anew() {
-        let spec = spec();
-        for (membership, expected) in [
-            (Membership::Decommissioning, vec![Step::RecommissionNode(2)]),
-            (
-                Membership::Decommissioned,
-                vec![Step::WipeNode(2), Step::CreateNode(2)],
-            ),
-        ] {
-            let mut there = observed(&spec);
-            there.view = View::Live(Topology {
-                nodes: vec![
-                    status(&spec, 1, Membership::Active),
-                    status(&spec, 2, membership),
-                ],
-            });
-            assert_eq!(steps(&spec, &there), expected);
-        }
-    }
-
-    #[test]
-    fn certificates_are_renewed_in_place() {
-        let spec = spec();
-        let there = observed(&spec);
-        let both = [Step::RenewCertificate(1), Step::RenewCertificate(2)];
-        let late = SystemTime::now() + std::time::Duration::from_secs(300 * 86_400);
-        assert_eq!(plan(&spec, &there, late).steps, both);
-        let mut other = spec.clone();
-        other.certificate_days = 30;
-        assert_eq!(steps(&other, &there), both);
-        let mut other = spec.clone();
-        other.host_names.insert("db.example".into());
-        assert_eq!(steps(&other, &there), both);
-    }
-
-    #[test]
-    fn each_attribute_is_told_alone_and_remakes_nodes_on_their_volumes() {
-        type Change = fn(&mut Spec);
-        let table: Vec<(&str, Change)> = vec![
-            ("image", |spec| spec.image = "cockroach:v2".into()),
-            ("zones", |spec| spec.zones = vec!["c".into()]),
-            ("sql_ports", |spec| spec.sql_ports = vec![26300, 26301]),
-            ("http_ports", |spec| spec.http_ports = Vec::new()),
-            ("cache", |spec| spec.resources.cache = None),
-            ("memory", |spec| spec.resources.memory = Some(1 << 30)),
-        ];
-        let spec = spec();
-        for (field, change) in table {
-            let mut wanted = spec.clone();
-            change(&mut wanted);
-            let plan = plan(&wanted, &observed(&spec), SystemTime::now());
-            let fields: Vec<_> = plan.differences.iter().map(|one| &one.field).collect();
-            assert_eq!(fields, [field]);
-            assert!(plan.replace().is_empty(), "{field}");
-            let remade = |step: &Step| matches!(step, Step::RemakeNode(_));
-            assert!(plan.steps.iter().all(remade), "{field}: {:?}", plan.steps);
-        }
-    }
-
-    #[test]
-    fn nodes_do_not_move_to_another_network_one_by_one() {
-        let spec = spec();
-        let mut wanted = spec.clone();
-        wanted.network = "other".into();
-        let plan = plan(&wanted, &observed(&spec), SystemTime::now());
-        assert_eq!(plan.replace(), ["network"]);
-    }
-
-    #[test]
-    fn a_member_whose_store_is_lost_is_forgotten_when_its_heir_lives() {
-        let spec = spec();
-        let mut there = observed(&spec);
-        let mut lost = status(&spec, 2, Membership::Active);
-        lost.is_live = false;
-        let mut heir = status(&spec, 2, Membership::Active);
-        heir.id = 9;
-        let first = status(&spec, 1, Membership::Active);
-        let mut view = |heir: &NodeStatus| {
-            let nodes = vec![first.clone(), lost.clone(), heir.clone()];
-            there.view = View::Live(Topology { nodes });
-            steps(&spec, &there)
-        };
-        assert_eq!(view(&heir), [Step::ForgetMembers(vec![2])]);
-        heir.is_live = false;
-        assert_eq!(view(&heir), []);
-    }
-
-    #[test]
-    fn a_node_that_is_about_to_join_is_not_its_predecessor_that_left() {
-        let spec = spec();
-        let mut there = observed(&spec);
-        if let View::Live(topology) = &mut there.view {
-            topology.nodes[1].membership = Membership::Decommissioned;
-        }
-        let wiped = [Step::WipeNode(2), Step::CreateNode(2)];
-        assert_eq!(steps(&spec, &there), wiped);
-        there.members[1].joins = true;
-        assert_eq!(steps(&spec, &there), [Step::AwaitNode(2)]);
-        there.members[1].container.state.running = false;
-        assert_eq!(steps(&spec, &there), [Step::StartNode(2)]);
-    }
-
-    #[test]
-    fn nodes_that_are_down_or_drain_are_remade_before_those_that_wait_for_them() {
-        let mut spec = spec();
-        spec.nodes = 3;
-        let mut there = observed(&spec);
-        there.members[2].container.state.running = false;
-        if let View::Live(topology) = &mut there.view {
-            topology.nodes[1].is_draining = true;
-        }
-        spec.image = "cockroach:v2".into();
-        assert_eq!(steps(&spec, &there), [3, 2, 1].map(Step::RemakeNode));
-        // One that goes and drains already is waited for by those that stay.
-        let mut fewer = spec.clone();
-        fewer.nodes = 1;
-        there.members[2].container.state.running = true;
-        let first = [Step::RemoveNodes(vec![2, 3]), Step::RemakeNode(1)];
-        assert_eq!(steps(&fewer, &there), first);
-    }
-
-    #[test]
-    fn a_drain_that_nobody_goes_on_with_is_taken_back() {
-        let spec = spec();
-        let mut there = observed(&spec);
-        if let View::Live(topology) = &mut there.view {
-            topology.nodes[1].is_draining = true;
-        }
-        assert_eq!(steps(&spec, &there), [Step::RemakeNode(2)]);
-    }
-
-    #[test]
-    fn a_cluster_does_not_change_between_secure_and_insecure() {
-        let spec = spec();
-        let mut wanted = spec.clone();
-        wanted.certificates = None;
-        let plan = plan(&wanted, &observed(&spec), SystemTime::now());
-        assert_eq!(plan.replace(), ["insecure"]);
-    }
-
-    #[test]
-    fn fewer_nodes_are_warned_of_where_the_cluster_survives_less() {
-        let spec = spec();
-        let mut there = observed(&spec);
-        let View::Live(topology) = &mut there.view else {
-            unreachable!("it serves")
-        };
-        for (id, region) in [(3, "eu-central"), (4, "eu-central"), (5, "witness")] {
-            topology.nodes.push(NodeStatus {
-                locality: vec![("region".into(), region.into())],
-                ..status(&spec, id, Membership::Active)
-            });
-        }
-        let told = warning(&there, 1).unwrap_or_default();
-        assert!(
-            told.contains("us-east: 1") && told.contains("no region"),
-            "{told}"
-        );
-        assert_eq!(warning(&there, 2), None);
-        assert_eq!(warning(&Observed::default(), 0), None);
-    }
-
-    #[test]
-    fn nodes_elsewhere_are_waited_for() {
-        let mut spec = spec();
-        let mut there = observed(&spec);
-        spec.placement = Placement::External;
-        assert_eq!(steps(&spec, &there), []);
-        spec.nodes = 3;
-        assert_eq!(steps(&spec, &there), [Step::WaitForNodes(3)]);
-        there.view = View::Uninitialized;
-        assert_eq!(steps(&spec, &there), []);
-    }
-}
+mod tests;

@@ -1,10 +1,12 @@
 //! Takes nodes out of their cluster, and away.
 
+use super::admit::begun;
 use super::execute::{STOP, Work};
 use super::observe::{Member, Observed, observe};
 use super::plan::Step;
 use super::spec::Spec;
 use super::wait::ask_others;
+use crate::begun as mark;
 use crate::cockroachdb::stage::has_served;
 use crate::cockroachdb::topology::{Membership, View};
 use crate::cockroachdb::{cluster, database, emptied, names, turn};
@@ -67,7 +69,7 @@ fn silent(cluster: &str, region: &str) -> Error {
         what: "replicas that no other node can take now".to_owned(),
         remedy: "The cluster gives no answer through any other node. Start the other regions first, or remove the whole \
                  cluster."
-            .to_owned(),
+            .into(),
     }
 }
 
@@ -77,6 +79,30 @@ fn silent(cluster: &str, region: &str) -> Error {
 /// [`Error::NotEmpty`] where data would be lost: the last region of a cluster that holds tables, or one whose replicas
 /// cannot go elsewhere. [`Error::Cockroach`] where a database still uses the region, or nodes cannot be decommissioned.
 pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
+    let _turn = mark::turn(cx, &begun(cluster, region)).await?;
+    remove(cx, cluster, region).await?;
+    mark::clear(cx, &begun(cluster, region)).await
+}
+
+/// Removes what a create of the region left that failed, as [`delete`] does. What another create has finished since is that
+/// one's, and stays.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn delete_begun(cx: &Context, cluster: &str, region: &str) -> Result<()> {
+    let _turn = mark::turn(cx, &begun(cluster, region)).await?;
+    if !mark::is_marked(cx, &begun(cluster, region)).await? {
+        cx.warn(
+            format!("The region {cluster}/{region} stays"),
+            "A create of it failed, and something else finished it since, whose region it is now.",
+        );
+        return Ok(());
+    }
+    remove(cx, cluster, region).await?;
+    mark::clear(cx, &begun(cluster, region)).await
+}
+
+async fn remove(cx: &Context, cluster: &str, region: &str) -> Result<()> {
     let observed = observe(cx, cluster, region).await?;
     if observed.is_gone() {
         return Ok(());
@@ -105,7 +131,7 @@ pub async fn delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
                     kind: "region of CockroachDB",
                     name: format!("{cluster}/{region}"),
                     what: format!("replicas that databases place there ({})", users.join(", ")),
-                    remedy: "Drop the region from these databases first.".to_owned(),
+                    remedy: "Drop the region from these databases first.".into(),
                 });
             }
         }
@@ -155,7 +181,7 @@ async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
                 kind: "region of CockroachDB",
                 name: format!("{}/{}", observed.cluster, observed.region),
                 what: format!("the only replicas of {}", tables.join(", ")),
-                remedy: "Drop these tables first, or remove the whole cluster.".to_owned(),
+                remedy: "Drop these tables first, or remove the whole cluster.".into(),
             })
         }
         _ => Ok(false),

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use crate::cockroachdb::names;
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::network::name_problem;
 use crate::path::FieldPath;
 
@@ -36,7 +36,7 @@ pub struct Spec {
     pub network: String,
     /// Zones within the region; nodes are dealt out among them in turn.
     pub zones: Vec<String>,
-    /// Fixed addresses on the network, by node; missing ones are Docker's choice.
+    /// Fixed addresses on the network, by node; missing ones are Atlas's choice.
     pub addresses: Vec<Ipv4Addr>,
     /// Ports on 127.0.0.1 for SQL, by node; missing ones are not published.
     pub sql_ports: Vec<u16>,
@@ -138,7 +138,10 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("nodes"),
                 format!("{} nodes are not possible.", self.nodes),
-                "Give 1 to 64; to remove the region, remove the resource.",
+                Remedy::RemoveObject {
+                    kind: "region",
+                    or: "Give 1 to 64".to_owned(),
+                },
             ));
         }
         if self.placement == Placement::External {
@@ -159,7 +162,7 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("network"),
                 "Docker's own network \"bridge\" knows no names, by which nodes find each other.",
-                "Name a network of your own, for instance an atlas_network.",
+                Remedy::UseOwnNetwork,
             ));
         } else {
             problems.extend(name_problem(&self.network, &FieldPath::of("network")));

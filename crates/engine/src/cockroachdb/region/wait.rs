@@ -1,6 +1,6 @@
 //! Waiting for a cluster: until it counts a node, or is whole again. It has no stream of that, so it is asked again.
 
-use super::observe::{ask, serves};
+use super::observe::{Observed, ask, serves};
 use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::names;
 use crate::cockroachdb::topology::{Membership, NodeStatus, Topology, View};
@@ -42,27 +42,24 @@ pub(super) async fn until_member(cx: &Context, cluster: &str, container: &str) -
     .await
 }
 
-/// Waits until a region has so many live nodes, wherever they run.
+/// Waits until a region has so many live nodes that run elsewhere.
 ///
 /// # Errors
 /// [`Error::Invalid`] where a node joins that is in none of the cluster's regions: more such nodes would be waited for
 /// in vain.
 pub(super) async fn until_count(
     cx: &Context,
-    cluster: &str,
-    region: &str,
+    observed: &Observed,
     regions: &[String],
     count: u32,
 ) -> Result<()> {
+    let (cluster, region) = (observed.cluster.as_str(), observed.region.as_str());
     let doing = format!("{count} nodes with the locality region={region} joining {cluster}");
     let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
             if let (View::Live(topology), _) = ask_others(cx, cluster, &[]).await? {
-                let live = topology
-                    .in_region(region)
-                    .filter(|node| node.is_live && node.membership == Membership::Active);
-                if live.count() >= count as usize {
+                if observed.live_elsewhere(&topology) >= count {
                     return Ok(());
                 }
                 if let Some(stray) = topology.stray(regions) {
@@ -92,6 +89,35 @@ fn lost(node: &NodeStatus, region: &str) -> Error {
             node.id
         ),
     )
+}
+
+/// Waits until the cluster takes none of these members for live, as it does for some seconds after their stores are lost.
+/// Returns the turn in which that holds, a node to ask, and those of them that have not left yet; none where nobody
+/// answers.
+pub(super) async fn until_dead(
+    cx: &Context,
+    cluster: &str,
+    ids: &[u64],
+) -> Result<Option<(Lock, Shell, Vec<u64>)>> {
+    let doing = format!("{cluster} noticing that members are gone whose stores are lost");
+    let mut pace = Pace::new();
+    cx.guard(&doing, async {
+        loop {
+            let turn = turn(cx, cluster).await?;
+            let (View::Live(topology), Some(shell)) = ask_others(cx, cluster, &[]).await? else {
+                return Ok(None);
+            };
+            let those = topology.members().filter(|node| ids.contains(&node.id));
+            let those: Vec<&NodeStatus> = those.collect();
+            if those.iter().all(|node| !node.is_live) {
+                let left = those.iter().map(|node| node.id).collect();
+                return Ok(Some((turn, shell, left)));
+            }
+            drop(turn);
+            pace.pause().await;
+        }
+    })
+    .await
 }
 
 /// What is waited for before and after a node goes.

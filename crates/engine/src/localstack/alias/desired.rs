@@ -17,6 +17,19 @@ pub(super) const FORWARD_TO: &str = "atlas:forward-to";
 /// On the queue of a bucket's events: the region that the bucket is replicated to, which S3's rules do not name.
 pub(super) const PEER_REGION: &str = "atlas:peer-region";
 
+/// A tag on the bucket, from its making until all of the alias is made: the transaction queue of the create that has begun. A
+/// bucket without it was made by somebody else, or is whole.
+pub const BEGUN: &str = "atlas:begun";
+
+/// The tags that are Atlas's own.
+pub(super) const OWN_TAGS: [&str; 3] = [BEGUN, FORWARD_TO, PEER_REGION];
+
+/// The value of [`BEGUN`].
+pub(super) fn begun(spec: &Spec) -> BTreeMap<String, String> {
+    let queue = spec.queue.as_ref().map(|queue| queue.name.clone());
+    BTreeMap::from([(BEGUN.to_owned(), queue.unwrap_or_default())])
+}
+
 /// What a queue is for. The order is that of their making: dead letters are named by the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
@@ -65,13 +78,42 @@ pub(super) fn outbox_beginning(queue: &str) -> String {
     format!("{}-to-", queue.strip_suffix(".fifo").unwrap_or(queue))
 }
 
-fn arn(region: &str, account: &str, queue: &str) -> String {
+fn queue_arn(region: &str, account: &str, queue: &str) -> String {
     format!("arn:aws:sqs:{region}:{account}:{queue}")
 }
 
 /// The ARN of one of the alias's own queues.
 pub(super) fn own_arn(spec: &Spec, account: &str, queue: &str) -> String {
-    arn(&spec.account.region, account, queue)
+    queue_arn(&spec.account.region, account, queue)
+}
+
+/// A queue that an alias tells of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QueueKind {
+    /// The transaction queue.
+    Transactions,
+    /// Its dead letters.
+    DeadLetters,
+    /// The bucket's events.
+    Events,
+    /// What is delivered to the peer.
+    Outbox,
+}
+
+/// The names of those that an alias has.
+pub fn queue_names(spec: &Spec) -> BTreeMap<QueueKind, String> {
+    // No name hangs on the account's number.
+    let named = queues(spec, "").into_iter().filter_map(|one| {
+        let kind = match one.role {
+            Role::Transactions => QueueKind::Transactions,
+            Role::DeadLetters => QueueKind::DeadLetters,
+            Role::Events => QueueKind::Events,
+            Role::Outbox => QueueKind::Outbox,
+            Role::EventDeadLetters => return None,
+        };
+        Some((kind, one.name))
+    });
+    named.collect()
 }
 
 /// All queues, in the order of their making.
@@ -87,7 +129,7 @@ pub(super) fn queues(spec: &Spec, account: &str) -> Vec<Desired> {
     if let (Some(queue), Some(replication)) = (&spec.queue, replication)
         && let Some(peer_queue) = &replication.peer_queue
     {
-        let target = arn(&replication.peer_region, account, peer_queue);
+        let target = queue_arn(&replication.peer_region, account, peer_queue);
         all.push(Desired {
             role: Role::Outbox,
             name: outbox_name(&queue.name, &replication.peer_region),

@@ -7,7 +7,8 @@ mod observe;
 mod plan;
 mod spec;
 
-pub use execute::{admit, apply, delete, remove_queue};
+pub use desired::{BEGUN, QueueKind, queue_names};
+pub use execute::{admit, admit_delete, apply, delete, remove_queue};
 pub use observe::{Observed, gives_no_answer, observe};
 pub use plan::{Plan, Step, plan};
 pub use spec::{

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use futures_util::future::try_join_all;
 
 use super::desired::{
-    FORWARD_TO, PEER_REGION, dead_letter_name, default_role, event_dead_letter_name, events_name,
-    outbox_beginning,
+    BEGUN, FORWARD_TO, PEER_REGION, dead_letter_name, default_role, event_dead_letter_name,
+    events_name, outbox_beginning,
 };
 use super::spec::{BucketSpec, QueueSpec, ReplicationSpec, Spec};
-use crate::aws::{Account, Aws, Bucket, Queue};
+use crate::aws::{Account, Aws, Bucket, Queue, name_of};
 use crate::context::Scope;
 use crate::error::{Error, Result};
 use crate::path::FieldPath;
@@ -21,6 +21,8 @@ pub struct Observed {
     pub account_id: String,
     /// The audit bucket; `None` where there is none.
     pub bucket: Option<Bucket>,
+    /// Where a create of it has begun and did not end: the name of that create's transaction queue, or nothing.
+    pub begun: Option<String>,
     /// The transaction queue.
     pub queue: Option<Queue>,
     /// Its dead-letter queue.
@@ -51,15 +53,17 @@ pub async fn observe(
             let account_id = Box::pin(aws.account_id()).await?;
             let (events, event_dead_letters) =
                 (events_name(bucket), event_dead_letter_name(bucket));
-            let (found, events, event_dead_letters, transactions) = tokio::try_join!(
+            let (mut found, events, event_dead_letters, transactions) = tokio::try_join!(
                 Box::pin(aws.bucket(bucket)),
                 Box::pin(aws.queue(&events)),
                 Box::pin(aws.queue(&event_dead_letters)),
                 Box::pin(transactions(&aws, queue)),
             )?;
+            let begun = found.as_mut().and_then(|found| found.tags.remove(BEGUN));
             Ok(Observed {
                 account_id,
                 bucket: found,
+                begun,
                 events,
                 event_dead_letters,
                 ..transactions
@@ -74,7 +78,8 @@ pub fn gives_no_answer(error: &Error) -> bool {
     matches!(error, Error::Invalid(problems) if problems.iter().all(|one| one.path == endpoint))
 }
 
-async fn transactions(aws: &Aws, name: Option<&str>) -> Result<Observed> {
+/// The transaction queue of this name with what belongs to it, and nothing else of an alias.
+pub(super) async fn transactions(aws: &Aws, name: Option<&str>) -> Result<Observed> {
     let Some(name) = name else {
         return Ok(Observed::default());
     };
@@ -99,6 +104,18 @@ async fn transactions(aws: &Aws, name: Option<&str>) -> Result<Observed> {
 }
 
 impl Observed {
+    /// All queues, by name.
+    pub(super) fn queues(&self) -> impl Iterator<Item = (&str, &Queue)> {
+        let own = [
+            &self.queue,
+            &self.dead_letters,
+            &self.events,
+            &self.event_dead_letters,
+        ];
+        let own = own.into_iter().flatten().chain(self.outboxes.values());
+        own.map(|queue| (name_of(queue), queue))
+    }
+
     /// What is there, as a specification; `None` without a bucket. What the world does not tell is taken from
     /// `asked`, where somebody asked.
     pub fn spec(&self, account: &Account, bucket: &str, asked: Option<&Spec>) -> Option<Spec> {
@@ -171,7 +188,7 @@ impl Observed {
 fn read_queue(queue: &Queue) -> QueueSpec {
     let attributes = &queue.attributes;
     QueueSpec {
-        name: queue.arn.rsplit(':').next().unwrap_or_default().to_owned(),
+        name: name_of(queue).to_owned(),
         fifo: attributes.fifo,
         content_based_deduplication: attributes.content_based_deduplication,
         visibility_timeout: attributes.visibility_timeout,

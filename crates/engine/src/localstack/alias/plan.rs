@@ -33,6 +33,8 @@ pub enum Step {
     Events(bool),
     /// Removes a queue.
     DeleteQueue(String),
+    /// Sets the bucket's tags where a create set others to say that it has begun, and is so its end.
+    EndCreate,
 }
 
 impl Step {
@@ -53,6 +55,7 @@ impl Step {
             Self::Replication(on) => format!("{} the replication of bucket {bucket}", turn(on)),
             Self::Events(on) => format!("{} the notifications of bucket {bucket}", turn(on)),
             Self::DeleteQueue(name) => format!("delete queue {name}"),
+            Self::EndCreate => format!("tag bucket {bucket} as declared, now that all is made"),
         }
     }
 }
@@ -91,6 +94,16 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Plan {
     of_bucket(spec, observed, &mut plan);
     of_queues(spec, observed, &mut plan);
     of_replication(spec, observed, &mut plan);
+    if observed.begun.is_some() {
+        plan.drift.push(format!(
+            "a create of bucket {} and what belongs to it has begun, and did not end",
+            spec.bucket.name
+        ));
+    }
+    if observed.begun.is_some() || observed.bucket.is_none() {
+        plan.steps.retain(|step| *step != Step::BucketTags);
+        plan.steps.push(Step::EndCreate);
+    }
     plan
 }
 
@@ -105,9 +118,6 @@ fn of_bucket(spec: &Spec, observed: &Observed, plan: &mut Plan) {
             .push(Step::PublicAccessBlock(wanted.block_public_access));
         if wanted.expiration_days.is_some() || wanted.noncurrent_expiration_days.is_some() {
             plan.steps.push(Step::Lifecycle);
-        }
-        if !wanted.tags.is_empty() {
-            plan.steps.push(Step::BucketTags);
         }
         return;
     };
@@ -135,13 +145,13 @@ fn of_bucket(spec: &Spec, observed: &Observed, plan: &mut Plan) {
         days(before),
         days(after),
     );
-    if found.lifecycle.has_more {
+    if found.lifecycle.differs {
         plan.drift.push(format!(
-            "the lifecycle of bucket {} has rules that are not declared",
+            "the rule atlas of the lifecycle of bucket {} says more than is declared",
             wanted.name
         ));
     }
-    if current || noncurrent || found.lifecycle.has_more {
+    if current || noncurrent || found.lifecycle.differs {
         plan.steps.push(Step::Lifecycle);
     }
     let (before, after) = (format!("{:?}", found.tags), format!("{:?}", wanted.tags));
@@ -379,7 +389,7 @@ mod tests {
                 lifecycle: Lifecycle {
                     expiration_days: spec.bucket.expiration_days,
                     noncurrent_days: spec.bucket.noncurrent_expiration_days,
-                    has_more: false,
+                    differs: false,
                 },
                 tags: spec.bucket.tags.clone(),
                 replication: desired::replication(spec, ACCOUNT),
@@ -391,6 +401,7 @@ mod tests {
             dead_letters: queue(Role::DeadLetters),
             events: queue(Role::Events),
             event_dead_letters: queue(Role::EventDeadLetters),
+            begun: None,
             outboxes: queue(Role::Outbox)
                 .map(|queue| (queue.arn.rsplit(':').next().unwrap().to_owned(), queue))
                 .into_iter()
@@ -506,6 +517,29 @@ mod tests {
                 "{plan:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_new_alias_is_tagged_as_declared_last_of_all() {
+        let mut wanted = spec();
+        wanted.bucket.tags.insert("a".into(), "b".into());
+        let absent = Observed {
+            account_id: ACCOUNT.into(),
+            ..Observed::default()
+        };
+        let steps = plan(&wanted, &absent).steps;
+        assert_eq!(steps.first(), Some(&Step::CreateBucket));
+        assert_eq!(steps.last(), Some(&Step::EndCreate));
+        assert!(!steps.contains(&Step::BucketTags), "{steps:?}");
+    }
+
+    #[test]
+    fn a_create_that_did_not_end_is_told_and_ended_by_the_next() {
+        let mut found = world(&spec());
+        found.begun = Some("tx.fifo".into());
+        let plan = plan(&spec(), &found);
+        assert_eq!(plan.steps, [Step::EndCreate]);
+        assert_eq!(plan.drift.len(), 1, "{:?}", plan.drift);
     }
 
     #[test]

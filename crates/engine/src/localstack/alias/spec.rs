@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::desired::OWN_TAGS;
 use crate::aws::Account;
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::localstack::server::spec::{region_problem, url_problem};
 use crate::path::FieldPath;
 
@@ -18,6 +19,9 @@ pub const DEFAULT_MAX_RECEIVE: i32 = 5;
 const LONGEST_QUEUE: usize = 80 - "-dlq".len();
 /// What the events' dead-letter queue's name adds.
 const LONGEST_REPLICATED_BUCKET: usize = 80 - "-events-dlq".len();
+
+/// What a bucket or a queue may have.
+const MOST_TAGS: usize = 50;
 
 /// An alias as a user wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub struct Spec {
 pub struct BucketSpec {
     /// Its name.
     pub name: String,
-    /// Whether what it holds may be lost with it.
+    /// Whether what it and the queues hold may be lost with them.
     pub force_destroy: bool,
     /// Whether versions are kept.
     pub versioning: bool,
@@ -155,7 +159,10 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("bucket").name("versioning"),
                 "S3 replicates only buckets with versions.",
-                "Set versioning = true, or take replication away.",
+                Remedy::Set {
+                    field: FieldPath::of("bucket").name("versioning"),
+                    to: "true, or take replication away.",
+                },
             ));
         }
         if self.bucket.name.len() > LONGEST_REPLICATED_BUCKET || self.bucket.name.contains('.') {
@@ -258,12 +265,18 @@ impl QueueSpec {
                     "{:?} is to be a FIFO queue and does not end in .fifo.",
                     self.name
                 ),
-                "SQS demands that ending: add it, or set fifo = false.",
+                Remedy::Set {
+                    field: FieldPath::of("queue").name("fifo"),
+                    to: "false, or add that ending, which SQS demands.",
+                },
             )),
             (false, true) => problems.push(Problem::new(
                 name,
                 format!("{:?} ends in .fifo, as only FIFO queues may.", self.name),
-                "Set fifo = true, or give another name.",
+                Remedy::Set {
+                    field: FieldPath::of("queue").name("fifo"),
+                    to: "true, or give another name.",
+                },
             )),
             _ => problems.extend(queue_name_problem(&self.name, &name)),
         }
@@ -271,7 +284,10 @@ impl QueueSpec {
             problems.push(Problem::new(
                 path.clone().name("content_based_deduplication"),
                 "only FIFO queues know duplicates.",
-                "Set fifo = true, or take it away.",
+                Remedy::Set {
+                    field: FieldPath::of("queue").name("fifo"),
+                    to: "true, or take it away.",
+                },
             ));
         }
         for (field, value, least, most, unit) in [
@@ -341,9 +357,25 @@ fn queue_name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
     })
 }
 
+/// The rules of both services. They count characters, and a character of any language is one.
 fn tag_problem(tags: &BTreeMap<String, String>, path: &FieldPath) -> Option<Problem> {
+    if tags.len() > MOST_TAGS {
+        return Some(Problem::new(
+            path.clone(),
+            format!("{} tags are too many.", tags.len()),
+            format!("Give at most {MOST_TAGS}."),
+        ));
+    }
+    if let Some(own) = OWN_TAGS.iter().find(|own| tags.contains_key(**own)) {
+        return Some(Problem::new(
+            path.clone(),
+            format!("the tag {own:?} is Atlas's own."),
+            "Leave it out: it is set where it is needed.",
+        ));
+    }
     let bad = tags.iter().find(|(key, value)| {
-        key.is_empty() || key.len() > 128 || value.len() > 256 || key.starts_with("aws:")
+        let (long, longer) = (key.chars().count(), value.chars().count());
+        key.is_empty() || long > 128 || longer > 256 || key.starts_with("aws:")
     });
     bad.map(|(key, _)| {
         Problem::new(
@@ -447,6 +479,20 @@ pub(super) mod tests {
                 Box::new(|spec| spec.bucket.tags = [("aws:x".into(), String::new())].into()),
             ),
             (
+                "bucket.tags",
+                Box::new(|spec| spec.bucket.tags = [("atlas:begun".into(), String::new())].into()),
+            ),
+            (
+                "bucket.tags",
+                Box::new(|spec| spec.bucket.tags = [("a".into(), "ü".repeat(257))].into()),
+            ),
+            (
+                "queue.tags",
+                Box::new(queue(|queue| {
+                    queue.tags = (0..51).map(|n| (n.to_string(), String::new())).collect();
+                })),
+            ),
+            (
                 "queue.name",
                 Box::new(queue(|queue| queue.name = "tx".into())),
             ),
@@ -483,6 +529,13 @@ pub(super) mod tests {
             assert_eq!(problems.len(), 1, "{path}: {problems:?}");
             assert_eq!(problems[0].path.to_string(), path);
         }
+    }
+
+    #[test]
+    fn the_length_of_a_tag_is_counted_in_characters() {
+        let mut spec = spec();
+        spec.bucket.tags = [("ü".repeat(128), "ü".repeat(256))].into();
+        assert_eq!(spec.problems(), []);
     }
 
     #[test]

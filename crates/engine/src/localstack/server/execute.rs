@@ -1,14 +1,19 @@
 //! Makes, changes and removes servers.
 
 use super::observe::{METRICS_PORT, Observed, observe};
-use super::plan::{Step, plan};
+use super::plan::{Plan, Step, plan};
 use super::spec::{
-    DEFAULT_PORT, Replicator, Spec, container_name, internal_endpoint, replicator_name,
+    DEFAULT_PORT, DYNAMIC_URLS, Replicator, Spec, container_name, internal_endpoint,
+    replicator_name, unserved_name,
 };
+use super::{content, serving};
+use crate::begun::{self, Begun};
 use crate::context::Context;
 use crate::docker::{ContainerSpec, Node, Published};
-use crate::error::{Error, Result, refuse};
+use crate::error::{Error, Existing, Remedy, Result, refuse};
 use crate::labels::{self, Labels, labels};
+use crate::lock::Lock;
+use crate::network::address::{self, Turn};
 use crate::network::place::{self, Wanted};
 use crate::path::FieldPath;
 use crate::presence::Presence;
@@ -16,8 +21,6 @@ use crate::{ports, ready};
 
 /// Seconds that LocalStack gets to end by itself.
 const STOP: i32 = 10;
-/// What LocalStack says when it serves, in lower case.
-const READY: &str = "ready.";
 /// What the replicator says when it serves.
 const REPLICATOR_READY: &str = "atlas-replicator ready";
 
@@ -33,9 +36,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         return Err(Error::Exists {
             kind: "container",
             name: container_name(&spec.name),
-            detail: crate::error::Existing::Differs,
+            detail: Existing::Differs,
             remedy: "Atlas did not make it: choose another name, or remove it with `docker rm -f`."
-                .to_owned(),
+                .into(),
         });
     }
     cx.guard("checking the machine", async {
@@ -57,30 +60,66 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
     Ok(observed)
 }
 
-/// The same for a server that is to be made. One that is there already is taken over where it is as wanted, which is
-/// what an interrupted run leaves.
+/// A server of which everything was checked and nothing changed. Nobody else creates or removes one of this name as long
+/// as it is held.
+pub struct Admitted {
+    spec: Spec,
+    observed: Observed,
+    plan: Plan,
+    _turn: Lock,
+}
+
+/// The mark of a server that is being created.
+pub fn begun(name: &str) -> Begun {
+    Begun::new(begun::Kind::LocalStack, name)
+}
+
+/// The same as [`admit`] for a server that is to be made, or that an interrupted create left.
 ///
 /// # Errors
-/// As [`admit`]; [`Error::Exists`] too where a server of this name differs.
-pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
+/// As [`admit`]; [`Error::Exists`] too where there is one of this name, in whole or in part, that no interrupted create
+/// left, or one that differs by more than can be changed.
+pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
+    let turn = begun::turn(cx, &begun(&spec.name)).await?;
     let observed = admit(cx, spec).await?;
     let plan = plan(spec, &observed);
-    if plan
-        .differences
-        .iter()
-        .any(|one| !one.field.starts_with("replicator"))
-    {
-        return Err(Error::Exists {
+    if observed.exists() {
+        let exists = |detail| Error::Exists {
             kind: "LocalStack server",
             name: spec.name.clone(),
-            detail: crate::error::Existing::Differs,
-            remedy: "Import it, choose another name, or remove it first.".to_owned(),
-        });
+            detail,
+            remedy: Remedy::ImportOrRename {
+                or: "remove it first".to_owned(),
+            },
+        };
+        if !begun::is_marked(cx, &begun(&spec.name)).await? {
+            return Err(exists(Existing::NotBegun));
+        }
+        if !plan.replace().is_empty() {
+            return Err(exists(Existing::Differs));
+        }
     }
-    Ok(Presence::of(
-        observed.server.is_some(),
-        plan.steps.is_empty(),
-    ))
+    Ok(Admitted {
+        spec: spec.clone(),
+        observed,
+        plan,
+        _turn: turn,
+    })
+}
+
+impl Admitted {
+    /// How much of it is there already.
+    pub fn presence(&self) -> Presence {
+        Presence::of(self.observed.exists(), self.plan.steps.is_empty())
+    }
+
+    /// Makes it, or finishes it, and waits until it serves.
+    ///
+    /// # Errors
+    /// As [`apply`].
+    pub async fn make(self, cx: &Context) -> Result<Observed> {
+        bring_up(cx, &self.spec, &self.observed, &self.plan).await
+    }
 }
 
 /// Brings the server to what is wanted, and waits until it serves.
@@ -89,6 +128,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Presence> {
 /// As [`admit`]; [`Error::NeedsReplacement`] where what is in it would be lost; what Docker says;
 /// [`Error::NodeFailed`] with the container's log where it ends instead of serving.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let _turn = begun::turn(cx, &begun(&spec.name)).await?;
     let observed = admit(cx, spec).await?;
     let plan = plan(spec, &observed);
     if !plan.replace().is_empty() {
@@ -98,6 +138,12 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields: plan.replace().into_iter().map(str::to_owned).collect(),
         });
     }
+    bring_up(cx, spec, &observed, &plan).await
+}
+
+async fn bring_up(cx: &Context, spec: &Spec, observed: &Observed, plan: &Plan) -> Result<Observed> {
+    let starts = |steps: &[Step]| plan.steps.iter().any(|step| steps.contains(step));
+    let started = starts(&[Step::CreateServer, Step::StartServer]);
     cx.oversee("bringing up LocalStack", async {
         // First of all: an image that cannot be had leaves the world as it was.
         for step in &plan.steps {
@@ -107,45 +153,71 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
                 _ => {}
             }
         }
+        if !observed.exists() {
+            begun::mark(cx, &begun(&spec.name)).await?;
+        }
         for step in &plan.steps {
             cx.tell(&step.summary(&spec.name));
-            carry_out(cx, spec, *step).await?;
+            carry_out(cx, spec, observed, *step, started).await?;
         }
-        ready::wait(cx, READY, &container_name(&spec.name)).await?;
-        if spec.replicator.is_some() {
+        serving::wait(cx, &container_name(&spec.name), started).await?;
+        cx.docker.remove_volume(&unserved_name(&spec.name)).await?;
+        if starts(&[Step::CreateReplicator, Step::StartReplicator]) {
             ready::wait(cx, REPLICATOR_READY, &replicator_name(&spec.name)).await?;
         }
         Ok(())
     })
     .await?;
-    observe(cx, &spec.name).await
+    let now = observe(cx, &spec.name).await?;
+    // Whoever changes it has it: an interrupted create of it is over. Last of all, so that a kill leaves the mark.
+    begun::end(cx, &begun(&spec.name)).await;
+    Ok(now)
 }
 
-async fn carry_out(cx: &Context, spec: &Spec, step: Step) -> Result<()> {
+async fn carry_out(
+    cx: &Context,
+    spec: &Spec,
+    observed: &Observed,
+    step: Step,
+    started: bool,
+) -> Result<()> {
     let (server, replicator) = (container_name(&spec.name), replicator_name(&spec.name));
     match step {
         Step::RemoveReplicator => stop_and_remove(cx, &replicator).await,
         Step::RemoveServer => stop_and_remove(cx, &server).await,
         Step::CreateServer => {
             if spec.persistence {
+                if observed.volume.is_none() {
+                    keep_unserved(cx, &spec.name).await?;
+                }
                 let own = own_labels(spec, "server");
                 cx.docker.ensure_volume(&server, &own).await?;
             }
-            cx.docker.create_container(&server_container(spec)).await?;
+            create(cx, server_container(spec), observed.server.as_ref()).await?;
             cx.docker.start_container(&server).await
         }
         Step::StartServer => cx.docker.start_container(&server).await,
+        Step::UnpauseServer => cx.docker.unpause_container(&server).await,
         Step::CreateReplicator => {
             // It looks for its work when it starts.
-            ready::wait(cx, READY, &server).await?;
+            serving::wait(cx, &server, started).await?;
             if let Some(one) = &spec.replicator {
                 let container = replicator_container(spec, one);
-                cx.docker.create_container(&container).await?;
+                create(cx, container, observed.replicator.as_ref()).await?;
             }
             cx.docker.start_container(&replicator).await
         }
         Step::StartReplicator => cx.docker.start_container(&replicator).await,
+        Step::UnpauseReplicator => cx.docker.unpause_container(&replicator).await,
     }
+}
+
+/// Creates a container at the address of the one `before` it, where that is free.
+async fn create(cx: &Context, mut container: ContainerSpec, before: Option<&Node>) -> Result<()> {
+    let mut turn = Turn::take(cx, &container.network).await?;
+    let before = address::fixed(before, &container.network);
+    turn.place(&mut container, before)?;
+    cx.docker.create_container(&container).await
 }
 
 /// Stops before it removes: what is under way comes to an end.
@@ -154,20 +226,31 @@ async fn stop_and_remove(cx: &Context, name: &str) -> Result<()> {
     cx.docker.remove_container(name).await
 }
 
+/// Notes that no server has answered yet on the volume, which holds nothing.
+async fn keep_unserved(cx: &Context, name: &str) -> Result<()> {
+    let own = labels([
+        (labels::ATLAS_MANAGED, labels::ATLAS_MANAGED_VALUE),
+        (labels::ATLAS_LOCALSTACK, name),
+    ]);
+    cx.docker.ensure_volume(&unserved_name(name), &own).await
+}
+
+/// What becomes of objects and messages in a server that is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// They are a reason not to.
+    Stays,
+    /// They go with it.
+    Goes,
+}
+
 /// Removes the server with its volume and its replicator; what is gone already is as good.
 ///
 /// # Errors
-/// What Docker says; [`Error::Exists`] where somebody else's container has the name.
-pub async fn delete(cx: &Context, name: &str) -> Result<()> {
-    let observed = observe(cx, name).await?;
-    if !observed.is_ours(name) {
-        return Err(Error::Exists {
-            kind: "container",
-            name: container_name(name),
-            detail: crate::error::Existing::Differs,
-            remedy: "Atlas did not make it, and leaves it alone.".to_owned(),
-        });
-    }
+/// As [`admit_delete`] where its content is to stay; what Docker says.
+pub async fn delete(cx: &Context, name: &str, content: Content) -> Result<()> {
+    let _turn = begun::turn(cx, &begun(name)).await?;
+    let observed = admit_delete(cx, name, content).await?;
     cx.guard("removing a LocalStack server", async {
         cx.tell(&format!("removing LocalStack server {name}"));
         if observed.replicator.is_some() {
@@ -175,11 +258,39 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
         }
         cx.docker.remove_container(&container_name(name)).await?;
         if let Some(volume) = &observed.volume {
+            // A run that is killed here leaves a volume that nobody could be asked of.
+            keep_unserved(cx, name).await?;
             cx.docker.remove_volume(volume).await?;
         }
-        Ok(())
+        cx.docker.remove_volume(&unserved_name(name)).await?;
+        begun::clear(cx, &begun(name)).await
     })
     .await
+}
+
+/// Checks that the server can be removed. Changes nothing. Returns what there is.
+///
+/// # Errors
+/// [`Error::Exists`] where somebody else's container has the name; [`Error::NotEmpty`] where its content is to stay and
+/// it holds objects or messages, or does not say what it holds.
+pub async fn admit_delete(cx: &Context, name: &str, content: Content) -> Result<Observed> {
+    let observed = observe(cx, name).await?;
+    if !observed.is_ours(name) {
+        return Err(Error::Exists {
+            kind: "container",
+            name: container_name(name),
+            detail: Existing::Differs,
+            remedy: "Atlas did not make it, and leaves it alone.".into(),
+        });
+    }
+    if content == Content::Stays {
+        cx.guard(
+            "asking what the server holds",
+            content::refuse_to_lose(cx, name, &observed),
+        )
+        .await?;
+    }
+    Ok(observed)
 }
 
 fn own_labels(spec: &Spec, role: &str) -> Labels {
@@ -198,13 +309,18 @@ fn server_container(spec: &Spec) -> ContainerSpec {
         format!("PERSISTENCE={}", u8::from(spec.persistence)),
     ];
     if !spec.environment.contains_key("SQS_ENDPOINT_STRATEGY") {
-        // URLs of queues then carry the host by which the server was asked.
-        env.push("SQS_ENDPOINT_STRATEGY=dynamic".to_owned());
+        env.push(DYNAMIC_URLS.to_owned());
     }
     env.extend(
         spec.environment
             .iter()
             .map(|(key, value)| format!("{key}={value}")),
+    );
+    let given: Vec<&String> = spec.environment.keys().collect();
+    let mut all = own_labels(spec, "server");
+    all.insert(
+        labels::ATLAS_LOCALSTACK_ENVIRONMENT.to_owned(),
+        serde_json::json!(given).to_string(),
     );
     let name = container_name(&spec.name);
     ContainerSpec {
@@ -212,7 +328,7 @@ fn server_container(spec: &Spec) -> ContainerSpec {
         entrypoint: None,
         cmd: Vec::new(),
         env,
-        labels: own_labels(spec, "server"),
+        labels: all,
         binds: spec
             .persistence
             .then(|| format!("{name}:/var/lib/localstack"))

@@ -16,12 +16,24 @@ pub struct Health {
     /// LocalStack's version, for instance `4.9.2`.
     #[serde(default)]
     pub version: String,
+    /// Which of LocalStack's images it is, for instance `community` or `pro`; `unknown` where it was installed otherwise.
+    #[serde(default)]
+    pub edition: String,
     /// State by service: `running`, `available` (starts at its first request), `disabled`, `error`.
     #[serde(default)]
     pub services: BTreeMap<String, String>,
 }
 
 impl Health {
+    /// Whether `PERSISTENCE=1` has a meaning; `None` where that cannot be told. LocalStack's own images but the one that
+    /// needs an account pass over it.
+    pub(super) fn keeps(&self) -> Option<bool> {
+        match self.edition.as_str() {
+            "" | "unknown" => None,
+            edition => Some(edition == "pro"),
+        }
+    }
+
     /// Services that answer requests.
     pub fn running(&self) -> Vec<String> {
         self.services
@@ -46,4 +58,24 @@ pub(super) async fn ask(cx: &Context, container: &str) -> Result<Option<Health>>
             what: format!("the health of {container}"),
             reason: error.to_string(),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_edition_tells_whether_state_is_kept() {
+        let table = [
+            (r#"{"edition": "community"}"#, Some(false)),
+            (r#"{"edition": "s3"}"#, Some(false)),
+            (r#"{"edition": "pro"}"#, Some(true)),
+            (r#"{"edition": "unknown"}"#, None),
+            ("{}", None),
+        ];
+        for (told, keeps) in table {
+            let health: Health = serde_json::from_str(told).unwrap();
+            assert_eq!(health.keeps(), keeps, "{told}");
+        }
+    }
 }

@@ -1,12 +1,14 @@
 //! A LocalStack server: a container on a Docker network, its volume, and on request a replicator beside it.
 
+mod content;
 mod execute;
 mod health;
 mod observe;
 mod plan;
+mod serving;
 pub(crate) mod spec;
 
-pub use execute::{admit, admit_new, apply, delete};
+pub use execute::{Admitted, Content, admit, admit_delete, admit_new, apply, begun, delete};
 pub use health::Health;
 pub use observe::{Observed, list, observe};
 pub use plan::{Plan, Step, differences, plan};

@@ -2,6 +2,7 @@
 
 use super::observe::Observed;
 use super::spec::{Spec, container_name, replicator_name};
+use crate::docker::Node;
 use crate::localstack::Difference;
 
 /// One step. They are taken in this order.
@@ -15,10 +16,14 @@ pub enum Step {
     CreateServer,
     /// Starts the server's container.
     StartServer,
+    /// Lets the server's container go on.
+    UnpauseServer,
     /// Creates and starts the replicator's container.
     CreateReplicator,
     /// Starts the replicator's container.
     StartReplicator,
+    /// Lets the replicator's container go on.
+    UnpauseReplicator,
 }
 
 impl Step {
@@ -30,9 +35,22 @@ impl Step {
             Self::RemoveServer => format!("remove {server}, keeping its volume"),
             Self::CreateServer => format!("create {server}"),
             Self::StartServer => format!("start {server}"),
+            Self::UnpauseServer => format!("unpause {server}"),
             Self::CreateReplicator => format!("create {replicator}"),
             Self::StartReplicator => format!("start {replicator}"),
+            Self::UnpauseReplicator => format!("unpause {replicator}"),
         }
+    }
+
+    /// Whether it sets going a container that is there.
+    pub fn resumes(self) -> bool {
+        matches!(
+            self,
+            Self::StartServer
+                | Self::UnpauseServer
+                | Self::StartReplicator
+                | Self::UnpauseReplicator
+        )
     }
 }
 
@@ -52,8 +70,8 @@ impl Plan {
     }
 }
 
-/// Compares. What is in a server without persistence is lost with its container: there, what would need another
-/// container forces replacement.
+/// Compares. What is in a server that keeps nothing is lost with its container: there, what would need another container
+/// forces replacement.
 pub fn plan(spec: &Spec, observed: &Observed) -> Plan {
     let (Some(server), Some(found)) = (&observed.server, &observed.found) else {
         let mut steps = vec![Step::CreateServer];
@@ -69,13 +87,13 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Plan {
             differences: Vec::new(),
         };
     };
-    let mut differences = of_container(spec, found);
+    let mut differences = of_container(spec, found, observed.keeps != Some(false));
     let mut steps = Vec::new();
     let remade = !differences.is_empty();
     if remade {
         steps.extend([Step::RemoveServer, Step::CreateServer]);
-    } else if !server.state.running {
-        steps.push(Step::StartServer);
+    } else {
+        steps.extend(resuming(server, Step::StartServer, Step::UnpauseServer));
     }
     let of_replicator = of_replicator(spec, found);
     match (&spec.replicator, &observed.replicator) {
@@ -84,24 +102,36 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Plan {
         (Some(_), Some(_)) if !of_replicator.is_empty() => {
             steps.extend([Step::RemoveReplicator, Step::CreateReplicator]);
         }
-        (Some(_), Some(beside)) if !beside.state.running => steps.push(Step::StartReplicator),
         // With a new address or network of the server it is found by name, as before.
-        _ => {}
+        (Some(_), Some(beside)) => {
+            let resume = resuming(beside, Step::StartReplicator, Step::UnpauseReplicator);
+            steps.extend(resume);
+        }
+        (None, None) => {}
     }
     differences.extend(of_replicator);
     steps.sort();
     Plan { steps, differences }
 }
 
-/// Attributes that differ between two specifications of one server.
-pub fn differences(spec: &Spec, found: &Spec) -> Vec<Difference> {
-    let mut all = of_container(spec, found);
+/// What a container that is there needs in order to run.
+fn resuming(container: &Node, start: Step, unpause: Step) -> Option<Step> {
+    match container.state.status.as_str() {
+        "paused" => Some(unpause),
+        _ if container.state.running => None,
+        _ => Some(start),
+    }
+}
+
+/// Attributes that differ between two specifications of one server. `keeps` says whether its image keeps state.
+pub fn differences(spec: &Spec, found: &Spec, keeps: bool) -> Vec<Difference> {
+    let mut all = of_container(spec, found, keeps);
     all.extend(of_replicator(spec, found));
     all
 }
 
-fn of_container(spec: &Spec, found: &Spec) -> Vec<Difference> {
-    let keeps = spec.persistence && found.persistence;
+fn of_container(spec: &Spec, found: &Spec, keeps: bool) -> Vec<Difference> {
+    let keeps = spec.persistence && found.persistence && keeps;
     let mut all = of_server(spec, found);
     for one in &mut all {
         one.replaces = !keeps;
@@ -174,11 +204,6 @@ fn of_replicator(spec: &Spec, found: &Spec) -> Vec<Difference> {
             port(before.metrics_port),
             port(after.metrics_port),
         ),
-        (
-            "access_key",
-            before.access_key.clone(),
-            after.access_key.clone(),
-        ),
     ];
     for (field, before, after) in pairs {
         if before != after {
@@ -189,12 +214,14 @@ fn of_replicator(spec: &Spec, found: &Spec) -> Vec<Difference> {
             ));
         }
     }
-    if before.secret_key != after.secret_key {
-        all.push(Difference::new(
-            "replicator.secret_key",
-            "set",
-            "another value",
-        ));
+    for (field, differs) in [
+        ("access_key", before.access_key != after.access_key),
+        ("secret_key", before.secret_key != after.secret_key),
+    ] {
+        if differs {
+            let field = format!("replicator.{field}");
+            all.push(Difference::new(&field, "set", "another value"));
+        }
     }
     all
 }
@@ -287,6 +314,43 @@ mod tests {
     }
 
     #[test]
+    fn on_an_image_that_keeps_nothing_another_container_is_another_server() {
+        let mut wanted = spec();
+        wanted.environment.insert("DEBUG".into(), "1".into());
+        let mut world = observed(spec());
+        for (keeps, replace) in [
+            (Some(true), Vec::new()),
+            (None, Vec::new()),
+            (Some(false), vec!["environment.DEBUG"]),
+        ] {
+            world.keeps = keeps;
+            assert_eq!(plan(&wanted, &world).replace(), replace, "{keeps:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_there_and_does_not_run_is_set_going_by_what_helps() {
+        let stopped = |status: &str| {
+            let mut node = running();
+            node.state.running = false;
+            status.clone_into(&mut node.state.status);
+            node
+        };
+        let table: Vec<(&str, [Step; 2])> = vec![
+            ("exited", [Step::StartServer, Step::StartReplicator]),
+            ("created", [Step::StartServer, Step::StartReplicator]),
+            ("paused", [Step::UnpauseServer, Step::UnpauseReplicator]),
+        ];
+        for (status, steps) in table {
+            let mut world = observed(spec());
+            world.server = Some(stopped(status));
+            world.replicator = Some(stopped(status));
+            assert_eq!(plan(&spec(), &world).steps, steps, "{status}");
+            assert!(steps.iter().all(|step| step.resumes()));
+        }
+    }
+
+    #[test]
     fn without_persistence_another_container_is_another_server() {
         let mut found = spec();
         found.persistence = false;
@@ -314,9 +378,25 @@ mod tests {
     }
 
     #[test]
-    fn values_of_variables_are_not_told() {
+    fn values_of_variables_and_keys_are_not_told() {
         let mut wanted = spec();
         wanted.environment.insert("TOKEN".into(), "sesame".into());
-        assert!(!format!("{:?}", plan(&wanted, &observed(spec()))).contains("sesame"));
+        if let Some(one) = &mut wanted.replicator {
+            one.access_key = "sesame-id".into();
+            one.secret_key = "sesame-key".into();
+        }
+        let plan = plan(&wanted, &observed(spec()));
+        let fields: Vec<&str> = plan
+            .differences
+            .iter()
+            .map(|one| one.field.as_str())
+            .collect();
+        let told = [
+            "environment.TOKEN",
+            "replicator.access_key",
+            "replicator.secret_key",
+        ];
+        assert_eq!(fields, told);
+        assert!(!format!("{plan:?}").contains("sesame"), "{plan:?}");
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use crate::error::Problem;
+use crate::error::{Problem, Remedy};
 use crate::network::name_problem;
 use crate::path::FieldPath;
 
@@ -11,6 +11,9 @@ use crate::path::FieldPath;
 pub const DEFAULT_PORT: u16 = 4566;
 /// The services where none are given.
 pub const DEFAULT_SERVICES: [&str; 4] = ["s3", "sqs", "iam", "sts"];
+
+/// URLs of queues then carry the host by which the server was asked.
+pub(super) const DYNAMIC_URLS: &str = "SQS_ENDPOINT_STRATEGY=dynamic";
 
 /// Variables that other attributes decide.
 const RESERVED: [&str; 4] = [
@@ -76,6 +79,12 @@ pub fn container_name(name: &str) -> String {
     format!("atlas-localstack-{name}")
 }
 
+/// A volume with nothing in it, which is there until a server has answered on the server's own volume. What is in that
+/// one before is nobody's.
+pub(super) fn unserved_name(name: &str) -> String {
+    format!("{}.unserved", container_name(name))
+}
+
 /// The replicator's container.
 pub fn replicator_name(name: &str) -> String {
     format!("atlas-localstack-{name}-replicator")
@@ -119,7 +128,7 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("network"),
                 "Docker's own network \"bridge\" knows no names and no fixed addresses.",
-                "Name a network of your own, for instance an atlas_network.",
+                Remedy::UseOwnNetwork,
             ));
         }
         if self.image.is_empty() {
@@ -154,7 +163,7 @@ impl Spec {
             if RESERVED.contains(&name.as_str()) || RESERVED.contains(&bare) {
                 problems.push(Problem::new(
                     FieldPath::of("environment").name(name),
-                    format!("{name} is decided by another attribute, or by the image."),
+                    format!("{name} is decided elsewhere, or by the image."),
                     "Use services or persistence instead.",
                 ));
             } else if name.is_empty() || name.contains(['=', '\0']) {
