@@ -35,9 +35,9 @@ impl Subject {
         presence: Presence,
         done: Result<Value>,
     ) -> Outcome {
+        let failed = done.is_err();
         let outcome = self.created(planned, presence, done);
-        // Last of all: a provider that is killed leaves the object to the state or to the mark.
-        if !outcome.state.is_null() {
+        if failed && !outcome.state.is_null() {
             begun::end(cx, begun).await;
         }
         outcome
@@ -147,11 +147,9 @@ mod tests {
         let late = || Error::Cancelled {
             during: "making it".to_owned(),
         };
-        for presence in [Presence::Partial, Presence::Whole] {
-            for error in [refusal(), late()] {
-                let outcome = SUBJECT.created(planned(), presence, Err(error));
-                assert!(outcome.state.is_null(), "{presence:?}");
-            }
+        for error in [refusal(), late()] {
+            let outcome = SUBJECT.created(planned(), Presence::Begun, Err(error));
+            assert!(outcome.state.is_null());
         }
     }
 
@@ -160,7 +158,7 @@ mod tests {
         let late = || Error::Cancelled {
             during: "making it".to_owned(),
         };
-        for presence in [Presence::Absent, Presence::Partial, Presence::Whole] {
+        for presence in [Presence::Absent, Presence::Begun] {
             let outcome = SUBJECT.created(planned(), presence, Err(late()));
             let told = format!("{:?}", outcome.diagnostics);
             assert_eq!(told.contains("goes on"), outcome.state.is_null(), "{told}");

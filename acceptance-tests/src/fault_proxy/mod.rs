@@ -23,6 +23,9 @@ use anyhow::{Context, Result};
 
 pub use pattern::{Call, Pattern};
 
+use crate::sandbox::Sandbox;
+use crate::settings::Settings;
+
 /// What happens to a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
@@ -82,6 +85,14 @@ impl FaultProxy {
             shared,
             accepting: Some(accepting),
         })
+    }
+
+    /// Listens in a sandbox's folder, before the daemon under test.
+    pub fn in_sandbox(sandbox: &Sandbox) -> Result<Self> {
+        Self::start(
+            &sandbox.path("docker.sock"),
+            &Settings::get()?.docker_socket,
+        )
     }
 
     /// What to set `DOCKER_HOST` to.

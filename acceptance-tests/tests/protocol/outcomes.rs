@@ -1,6 +1,6 @@
 //! What a create that fails hands back: Terraform taints a state, and destroys what it names at the next apply.
 
-use acceptance_tests::{Fault, FaultProxy, Pattern, Sandbox, Settings};
+use acceptance_tests::{Fault, FaultProxy, Pattern, Sandbox};
 use anyhow::{Context as _, Result, ensure};
 use rmpv::Value;
 use tfplugin::proto::tfplugin6 as wire;
@@ -13,8 +13,7 @@ async fn failed_create(
     sandbox: &Sandbox,
     fault: Fault,
 ) -> Result<(wire::apply_resource_change::Response, Session, FaultProxy)> {
-    let socket = sandbox.path("docker.sock");
-    let proxy = FaultProxy::start(&socket, &Settings::get()?.docker_socket)?;
+    let proxy = FaultProxy::in_sandbox(sandbox)?;
     let host = Value::from(proxy.host());
     let mut session = Session::configured(&[("docker_host", host)]).await?;
     let config = session.network(&[

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use acceptance_tests::{
-    Cluster, Fault, FaultProxy, Kubectl, Pattern, Running, Sandbox, Settings, Terraform,
-    descendant_running, eventually,
+    Cluster, Fault, FaultProxy, Kubectl, Pattern, Running, Sandbox, Terraform, descendant_running,
+    eventually,
 };
 use anyhow::{Context, Result, ensure};
 
@@ -88,10 +88,7 @@ fn a_killed_provider_leaves_nothing_that_the_next_apply_does_not_take() -> Resul
 
 /// Terraform with a fault proxy before the daemon.
 fn behind_proxy(sandbox: &Sandbox) -> Result<(Terraform, FaultProxy)> {
-    let proxy = FaultProxy::start(
-        &sandbox.path("docker.sock"),
-        &Settings::get()?.docker_socket,
-    )?;
+    let proxy = FaultProxy::in_sandbox(sandbox)?;
     let mut terraform = sandbox.terraform()?;
     terraform.set_docker_host(Some(proxy.host()));
     Ok((terraform, proxy))

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use acceptance_tests::{
-    Cluster, Fault, FaultProxy, Kubectl, Pattern, Sandbox, Settings, Terraform, descendant_running,
+    Cluster, Fault, FaultProxy, Kubectl, Pattern, Sandbox, Terraform, descendant_running,
     eventually,
 };
 use anyhow::{Context, Result, ensure};
@@ -31,10 +31,7 @@ struct Swept {
 
 impl Swept {
     fn new(sandbox: &Sandbox) -> Result<Self> {
-        let proxy = FaultProxy::start(
-            &sandbox.path("docker.sock"),
-            &Settings::get()?.docker_socket,
-        )?;
+        let proxy = FaultProxy::in_sandbox(sandbox)?;
         let mut terraform = sandbox.terraform()?;
         terraform.set_docker_host(Some(proxy.host()));
         Ok(Self { terraform, proxy })

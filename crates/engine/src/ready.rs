@@ -20,8 +20,20 @@ pub(crate) async fn wait(cx: &Context, line: &str, name: &str) -> Result<()> {
 /// # Errors
 /// As [`wait`].
 pub(crate) async fn wait_for_any(cx: &Context, lines: &[&str], name: &str) -> Result<()> {
-    let waiting = format!("{name} becoming ready");
-    match cx.guard(&waiting, follow(cx, lines, name)).await {
+    guard(cx, name, follow(cx, lines, name)).await
+}
+
+/// Waits for a container within the context's time, and tells the end of its log where that is up.
+///
+/// # Errors
+/// [`Error::TimedOut`]; what `waiting` fails with.
+pub(crate) async fn guard(
+    cx: &Context,
+    name: &str,
+    waiting: impl Future<Output = Result<()>>,
+) -> Result<()> {
+    let told = format!("{name} becoming ready");
+    match cx.guard(&told, waiting).await {
         Err(Error::TimedOut {
             waiting_for, after, ..
         }) => Err(Error::node_timed_out(

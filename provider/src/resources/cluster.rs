@@ -1,6 +1,7 @@
 //! `atlas_k3d_cluster`: plans and applies through the engine.
 
 use async_trait::async_trait;
+use atlas_engine::begun;
 use atlas_engine::k3d::{self, Observed};
 use atlas_engine::{Context, Error, Result};
 use tfplugin::{Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema, Value};
@@ -179,7 +180,7 @@ impl Resource<Configured> for Cluster {
             let admitted = k3d::admit(&cx, &spec).await?;
             Ok((cx, k3d::begun(&spec.name), admitted))
         };
-        let (cx, begun, mut admitted) = match look.await {
+        let (cx, mark, mut admitted) = match look.await {
             Ok(admitted) => admitted,
             Err(error) => return SUBJECT.refused(&error),
         };
@@ -187,10 +188,13 @@ impl Resource<Configured> for Cluster {
         let work = async {
             let observed = admitted.make(&cx).await?;
             Seen::of_cluster(Some(&observed)).remember(operation);
-            complete(&cx, planned.clone(), &observed).await
+            let state = complete(&cx, planned.clone(), &observed).await?;
+            // Last of all: a provider that is killed leaves the cluster to the state or to the mark.
+            begun::end(&cx, &mark).await;
+            Ok(state)
         };
         let done = work.await;
-        SUBJECT.ended(&cx, &begun, planned, presence, done).await
+        SUBJECT.ended(&cx, &mark, planned, presence, done).await
     }
 
     async fn read(

@@ -267,7 +267,7 @@ impl Resource<Configured> for Alias {
         let failed = done.is_err();
         let done = done.map(|observed| state(&observed, &spec, &planned));
         // What is there may hold data soon after it was made, and Terraform destroys what a failed create returns.
-        let mut outcome = SUBJECT.created(planned, Presence::Partial, done);
+        let mut outcome = SUBJECT.created(planned, Presence::Begun, done);
         if failed {
             tell_what_is_left(&mut outcome.diagnostics, &spec);
         }

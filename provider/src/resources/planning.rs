@@ -1,6 +1,39 @@
-//! What Terraform proposes to a plan, for tests of plans.
+//! Plans as Terraform asks for them, for tests of plans.
 
-use tfplugin::{Schema, Value};
+use std::sync::Arc;
+
+use tfplugin::{Operation, PlanRequest, Planned, Resource, Schema, Value};
+
+use crate::configured::Configured;
+
+/// A call of a provider that is configured so.
+#[expect(
+    clippy::default_trait_access,
+    reason = "its type is of a crate that this one does not name"
+)]
+pub(super) fn operation(configured: Configured) -> Operation<Configured> {
+    Operation {
+        data: Arc::new(configured),
+        cancel: Default::default(),
+        warnings: tfplugin::Warnings::default(),
+        private: tfplugin::Private::default(),
+    }
+}
+
+/// The plan of a configuration upon a state.
+pub(super) async fn planned(
+    resource: &impl Resource<Configured>,
+    configured: Configured,
+    config: &Value,
+    prior: &Value,
+) -> Planned {
+    let request = PlanRequest {
+        proposed: proposed(&resource.schema(), config, prior),
+        config: config.clone(),
+        prior: prior.clone(),
+    };
+    resource.plan(&operation(configured), request).await
+}
 
 /// The configuration, with computed attributes that it does not set as they were, or at their defaults.
 pub(super) fn proposed(schema: &Schema, config: &Value, prior: &Value) -> Value {

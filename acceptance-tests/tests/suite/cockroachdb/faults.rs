@@ -16,10 +16,7 @@ fn killed_at(
     hcl: &str,
     (n, method, path): (usize, &str, &str),
 ) -> Result<()> {
-    let proxy = FaultProxy::start(
-        &sandbox.path("docker.sock"),
-        &Settings::get()?.docker_socket,
-    )?;
+    let proxy = FaultProxy::in_sandbox(sandbox)?;
     terraform.set_docker_host(Some(proxy.host()));
     let call = Pattern::of(method, path);
     let mut running = terraform.start_apply(hcl)?;
@@ -115,8 +112,7 @@ fn a_destroy_that_was_interrupted_goes_on_and_one_that_cannot_ask_takes_no_data(
     terraform.apply(&ledger.hcl())?;
 
     // Both nodes have been stopped when the first of them is to be removed.
-    let upstream = &Settings::get()?.docker_socket;
-    let proxy = FaultProxy::start(&sandbox.path("docker.sock"), upstream)?;
+    let proxy = FaultProxy::in_sandbox(&sandbox)?;
     terraform.set_docker_host(Some(proxy.host()));
     let remove = Pattern::of("DELETE", &format!("/containers/{}", nodes[0]));
     proxy.fault_at(1, remove, Fault::Refuse);
@@ -132,8 +128,7 @@ fn where_one_node_turns_a_question_away_another_answers_it() -> Result<()> {
     let ledger = small(&sandbox)?;
     sandbox.terraform()?.apply(&ledger.hcl())?;
 
-    let upstream = &Settings::get()?.docker_socket;
-    let proxy = FaultProxy::start(&sandbox.path("docker.sock"), upstream)?;
+    let proxy = FaultProxy::in_sandbox(&sandbox)?;
     let mut reading = sandbox.another_terraform("reading")?;
     reading.set_docker_host(Some(proxy.host()));
     // The first command asks the node for its status, the second for what it takes SQL to know.

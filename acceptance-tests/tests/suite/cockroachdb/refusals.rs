@@ -200,10 +200,7 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
 
     // A create that failed is finished by the next one, though Terraform has the region as tainted, and destroys that after
     // it.
-    let proxy = FaultProxy::start(
-        &sandbox.path("docker.sock"),
-        &Settings::get()?.docker_socket,
-    )?;
+    let proxy = FaultProxy::in_sandbox(&sandbox)?;
     let start = format!("/containers/{}/start", ledger.node("us-east", 2));
     proxy.fault_at(1, Pattern::of("POST", &start), Fault::Refuse);
     terraform.set_docker_host(Some(proxy.host()));

@@ -124,9 +124,9 @@ async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// How much of it is there already.
+    /// Whether an interrupted create left something of it.
     pub fn presence(&self) -> Presence {
-        Presence::of(self.observed.network.is_some(), self.todo.is_empty())
+        Presence::of(self.observed.network.is_some())
     }
 
     /// Makes it, or finishes it.

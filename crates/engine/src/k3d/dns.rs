@@ -32,17 +32,7 @@ pub(crate) async fn tell(
 
 async fn set(cx: &Context, server: &str, key: &str, blocks: Option<&str>) -> Result<()> {
     let patch = serde_json::json!({"data": {key: blocks}}).to_string();
-    let question = [
-        "get",
-        "configmap",
-        CUSTOM,
-        NAMESPACE,
-        "--ignore-not-found",
-        PATIENCE,
-        "-o",
-        "name",
-    ];
-    if kubectl(cx, server, &question).await?.trim().is_empty() {
+    if custom(cx, server, "name").await?.is_empty() {
         match kubectl(cx, server, &["create", "configmap", CUSTOM, NAMESPACE]).await {
             // Somebody else's addition came first.
             Err(Error::Exec { output, .. }) if output.contains("AlreadyExists") => {}
@@ -60,6 +50,22 @@ async fn set(cx: &Context, server: &str, key: &str, blocks: Option<&str>) -> Res
         &patch,
     ];
     kubectl(cx, server, &change).await.map(drop)
+}
+
+/// What there is of the ConfigMap, in one of kubectl's forms of output; empty where there is none.
+async fn custom(cx: &Context, server: &str, form: &str) -> Result<String> {
+    let question = [
+        "get",
+        "configmap",
+        CUSTOM,
+        NAMESPACE,
+        "--ignore-not-found",
+        PATIENCE,
+        "-o",
+        form,
+    ];
+    let answer = kubectl(cx, server, &question).await?;
+    Ok(answer.trim().to_owned())
 }
 
 /// The key of the host's name.
@@ -82,17 +88,7 @@ pub(super) async fn name_host(cx: &Context, server: &str, network: &str) {
         };
         let wanted = host_block(gateway);
         let path = format!("jsonpath={{.data.{}}}", HOST_KEY.replace('.', "\\."));
-        let question = [
-            "get",
-            "configmap",
-            CUSTOM,
-            NAMESPACE,
-            "--ignore-not-found",
-            PATIENCE,
-            "-o",
-            &path,
-        ];
-        if kubectl(cx, server, &question).await?.trim() == wanted.trim() {
+        if custom(cx, server, &path).await? == wanted.trim() {
             return Ok(());
         }
         set(cx, server, HOST_KEY, Some(&wanted)).await?;

@@ -91,9 +91,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// How much of it is there already.
+    /// Whether an interrupted create left something of it.
     pub fn presence(&self) -> Presence {
-        Presence::of(self.observed.is_some(), self.plan.is_empty())
+        Presence::of(self.observed.is_some())
     }
 
     /// Makes it, or finishes it. Its mark stays until [`begun::end`], which is for who records that it is made.

@@ -76,9 +76,9 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// How much of it is there already.
+    /// Whether an interrupted create left it.
     pub fn presence(&self) -> Presence {
-        Presence::of(self.found.is_some(), true)
+        Presence::of(self.found.is_some())
     }
 
     /// Makes it, or takes what an interrupted create left.

@@ -3,7 +3,7 @@
 use atlas_engine::docker::Node;
 
 use super::*;
-use crate::resources::planning::proposed;
+use crate::resources::planning;
 
 fn text(text: &str) -> Value {
     Value::string(text)
@@ -22,23 +22,8 @@ fn with(name: &str, value: Value) -> Value {
     changed
 }
 
-#[expect(
-    clippy::default_trait_access,
-    reason = "its type is of a crate that this one does not name"
-)]
 async fn planned(config: &Value, prior: &Value) -> Planned {
-    let operation = Operation {
-        data: std::sync::Arc::new(Configured::unconnected()),
-        cancel: Default::default(),
-        warnings: tfplugin::Warnings::default(),
-        private: tfplugin::Private::default(),
-    };
-    let request = PlanRequest {
-        proposed: proposed(&Cluster.schema(), config, prior),
-        config: config.clone(),
-        prior: prior.clone(),
-    };
-    Cluster.plan(&operation, request).await
+    planning::planned(&Cluster, Configured::unconnected(), config, prior).await
 }
 
 /// A cluster that serves, with the settings that are declared.

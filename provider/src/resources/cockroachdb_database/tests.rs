@@ -3,7 +3,7 @@
 use atlas_engine::cockroachdb::topology::Topology;
 
 use super::*;
-use crate::resources::planning::proposed;
+use crate::resources::planning;
 
 fn text(text: &str) -> Value {
     Value::string(text)
@@ -40,23 +40,8 @@ fn full() -> Value {
     ])
 }
 
-#[expect(
-    clippy::default_trait_access,
-    reason = "its type is of a crate that this one does not name"
-)]
 async fn planned(config: &Value, prior: &Value) -> Planned {
-    let operation = Operation {
-        data: std::sync::Arc::new(Configured::unconnected()),
-        cancel: Default::default(),
-        warnings: tfplugin::Warnings::default(),
-        private: tfplugin::Private::default(),
-    };
-    let request = PlanRequest {
-        proposed: proposed(&Database.schema(), config, prior),
-        config: config.clone(),
-        prior: prior.clone(),
-    };
-    Database.plan(&operation, request).await
+    planning::planned(&Database, Configured::unconnected(), config, prior).await
 }
 
 /// A change by hand.

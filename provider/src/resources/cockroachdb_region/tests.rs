@@ -7,7 +7,7 @@ use atlas_engine::cockroachdb::topology::{Membership, NodeStatus, Topology, View
 use atlas_engine::docker::{Node, State};
 
 use super::*;
-use crate::resources::planning::proposed;
+use crate::resources::planning;
 
 fn text(text: &str) -> Value {
     Value::string(text)
@@ -50,26 +50,8 @@ fn provider(images: Value) -> Configured {
     Configured::new(&config)
 }
 
-#[expect(
-    clippy::default_trait_access,
-    reason = "its type is of a crate that this one does not name"
-)]
-fn operation(configured: Configured) -> Operation<Configured> {
-    Operation {
-        data: std::sync::Arc::new(configured),
-        cancel: Default::default(),
-        warnings: tfplugin::Warnings::default(),
-        private: tfplugin::Private::default(),
-    }
-}
-
 async fn planned_by(configured: Configured, config: &Value, prior: &Value) -> Planned {
-    let request = PlanRequest {
-        proposed: proposed(&Region.schema(), config, prior),
-        config: config.clone(),
-        prior: prior.clone(),
-    };
-    Region.plan(&operation(configured), request).await
+    planning::planned(&Region, configured, config, prior).await
 }
 
 async fn planned(config: &Value, prior: &Value) -> Planned {
@@ -333,7 +315,7 @@ async fn an_external_region_is_what_runs_elsewhere() {
     assert_eq!(*read.get("containers"), Value::List(Vec::new()));
     assert!(
         Region
-            .delete(&operation(provider(Value::Null)), prior)
+            .delete(&planning::operation(provider(Value::Null)), prior)
             .await
             .is_ok()
     );

@@ -1,9 +1,7 @@
-use std::sync::Arc;
-
 use atlas_engine::docker::{Node, State};
 
 use super::*;
-use crate::resources::planning::{proposed, whole};
+use crate::resources::planning::{self, whole};
 
 fn text(text: &str) -> Value {
     Value::string(text)
@@ -48,23 +46,8 @@ fn world(config: &Value, keeps: Option<bool>) -> Observed {
     }
 }
 
-#[expect(
-    clippy::default_trait_access,
-    reason = "the crate of its type is used here alone"
-)]
 async fn planned(config: &Value, prior: &Value) -> Planned {
-    let operation = Operation {
-        data: Arc::new(Configured::unconnected()),
-        cancel: Default::default(),
-        warnings: tfplugin::Warnings::default(),
-        private: tfplugin::Private::default(),
-    };
-    let request = PlanRequest {
-        proposed: proposed(&LocalStack.schema(), config, prior),
-        config: config.clone(),
-        prior: prior.clone(),
-    };
-    LocalStack.plan(&operation, request).await
+    planning::planned(&LocalStack, Configured::unconnected(), config, prior).await
 }
 
 /// The state after `config` was applied.

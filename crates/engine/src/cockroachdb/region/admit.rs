@@ -116,11 +116,9 @@ fn remedy(observed: &Observed) -> Remedy {
 }
 
 impl Admitted {
-    /// What was there before.
+    /// Whether an interrupted create left something of it.
     pub fn presence(&self) -> Presence {
-        let exists = self.spec.placement == Placement::Docker && !self.observed.is_gone();
-        let plan = plan(&self.spec, &self.observed, &Around::now(&self.spec));
-        Presence::of(exists, plan.steps.is_empty())
+        Presence::of(self.spec.placement == Placement::Docker && !self.observed.is_gone())
     }
 
     /// Makes it, or finishes it.

@@ -108,9 +108,9 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
 }
 
 impl Admitted {
-    /// How much of it is there already.
+    /// Whether an interrupted create left something of it.
     pub fn presence(&self) -> Presence {
-        Presence::of(self.observed.exists(), self.plan.steps.is_empty())
+        Presence::of(self.observed.exists())
     }
 
     /// Makes it, or finishes it, and waits until it serves.

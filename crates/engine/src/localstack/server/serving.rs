@@ -2,7 +2,7 @@
 
 use super::health;
 use crate::context::Context;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pace::Pace;
 use crate::ready;
 
@@ -13,7 +13,7 @@ const READY: &str = "ready.";
 /// one may have been rotated since, so it is asked again until it answers.
 ///
 /// # Errors
-/// [`Error::NodeFailed`] with the container's log where it ends instead; [`Error::TimedOut`].
+/// [`crate::Error::NodeFailed`] with the container's log where it ends instead; [`crate::Error::TimedOut`].
 pub(super) async fn wait(cx: &Context, container: &str, started: bool) -> Result<()> {
     let waiting = format!("{container} becoming ready");
     let asked = cx.guard(&waiting, health::ask(cx, container)).await?;
@@ -31,15 +31,5 @@ pub(super) async fn wait(cx: &Context, container: &str, started: bool) -> Result
         }
         Ok(())
     };
-    match cx.guard(&waiting, asking).await {
-        Err(Error::TimedOut {
-            waiting_for, after, ..
-        }) => Err(Error::node_timed_out(
-            waiting_for,
-            after,
-            container,
-            &cx.docker.last_lines(container).await,
-        )),
-        done => done,
-    }
+    ready::guard(cx, container, asking).await
 }
