@@ -192,6 +192,10 @@ fn documentation(module: &Module, spec: &Spec) -> Value {
         "version_added": VERSION,
         "description": module.docs.description,
         "author": ["Project Atlas (@atlas-world)"],
+        "requirements": [
+            "Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer",
+        ],
+        "seealso": see_also(module.name),
         "options": options(&spec.argument_spec),
         "attributes": {
             "check_mode": {
@@ -213,6 +217,56 @@ fn documentation(module: &Module, spec: &Spec) -> Value {
             },
         },
     })
+}
+
+/// Modules about the same thing, and the Terraform resource that keeps it too.
+fn see_also(name: &str) -> Vec<Value> {
+    let groups: [&[&str]; 5] = [
+        &[
+            "k3d_cluster",
+            "k3d_cluster_info",
+            "k3d_node",
+            "load_balancer",
+            "kubeconfig",
+            "k3d_image_import",
+        ],
+        &["network", "network_info"],
+        &["network_bridge", "network_bridge_info"],
+        &["localstack", "localstack_info", "localstack_alias"],
+        &[
+            "cockroachdb_region",
+            "cockroachdb_cluster",
+            "cockroachdb_database",
+            "cockroachdb_info",
+        ],
+    ];
+    let group = groups.iter().find(|group| group.contains(&name));
+    let others = group
+        .into_iter()
+        .copied()
+        .flatten()
+        .filter(|other| **other != name);
+    let mut all: Vec<Value> = others
+        .map(|other| json!({"module": format!("atlas.world.{other}")}))
+        .collect();
+    let resources = [
+        "k3d_cluster",
+        "network",
+        "network_bridge",
+        "localstack",
+        "localstack_alias",
+        "cockroachdb_region",
+        "cockroachdb_cluster",
+        "cockroachdb_database",
+    ];
+    if resources.contains(&name) {
+        all.push(json!({
+            "name": format!("atlas_{name}"),
+            "description": "The Terraform resource that keeps the same thing as declared.",
+            "link": format!("https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/{name}"),
+        }));
+    }
+    all
 }
 
 fn options<'a>(options: impl IntoIterator<Item = (&'a String, &'a Opt)>) -> Value {

@@ -16,6 +16,7 @@ mod timeouts;
 mod translate;
 mod words;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 /// What Terraform and OpenTofu call the provider.
@@ -27,10 +28,14 @@ const ADDRESSES: [&str; 2] = [
 #[tokio::main]
 async fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    if let [verb, folder] = words.as_slice()
-        && verb == "docs"
-    {
-        return docs::write(folder.as_ref());
+    match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["docs", folder] => return docs::write(folder.as_ref()),
+        ["--version" | "-V"] => {
+            let version = concat!("terraform-provider-atlas ", env!("CARGO_PKG_VERSION"));
+            let told = writeln!(std::io::stdout(), "{version}");
+            return told.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
+        _ => {}
     }
     tfplugin::serve(&ADDRESSES, provider::Atlas).await
 }

@@ -28,30 +28,7 @@ pub(super) fn module() -> Module {
                  the cluster's data, makes another cluster, and needs O(recreate).",
                 "Every node that is made is waited for until Kubernetes calls it Ready.",
             ],
-            examples: "
-- name: A cluster with two agents, and a port through its load balancer
-  atlas.world.k3d_cluster:
-    name: dc-us
-    agents: 2
-    network: atlas-us-east
-    cluster_cidr: 10.64.128.0/17
-    service_cidr: 10.64.64.0/18
-    ports:
-      - container_port: 80
-        host_port: 8080
-    kubeconfig:
-      path: ~/.kube/dc-us.yaml
-
-- name: Stop it, keeping its data
-  atlas.world.k3d_cluster:
-    name: dc-us
-    state: stopped
-
-- name: Remove it
-  atlas.world.k3d_cluster:
-    name: dc-us
-    state: absent
-",
+            examples: include_str!("../../examples/k3d_cluster.yml"),
             returns: &[(
                 "cluster",
                 "dict",

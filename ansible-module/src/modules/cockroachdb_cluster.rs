@@ -27,21 +27,7 @@ pub(super) fn module() -> Module {
                 "An option that is not given is not compared, and neither is a setting that is not named. In check mode \
                  regions that do not exist yet are taken to be made by an earlier task.",
             ],
-            examples: "
-- name: Regions that wait become one cluster
-  atlas.world.cockroachdb_cluster:
-    name: ledger
-    regions: [eu-central, us-east, witness]
-    settings:
-      kv.rangefeed.enabled: true
-
-- name: Remove it with all its nodes, tables and certificates
-  atlas.world.cockroachdb_cluster:
-    name: ledger
-    state: absent
-    force_destroy: true
-    certificates: ~/.config/atlas/ledger
-",
+            examples: include_str!("../../examples/cockroachdb_cluster.yml"),
             returns: &[(
                 "cluster",
                 "dict",

@@ -24,23 +24,7 @@ pub(super) fn module() -> Module {
                 "An option that is not given is not compared. In check mode a cluster that does not exist yet is taken to \
                  be made by an earlier task.",
             ],
-            examples: "
-- name: A database that survives the loss of any region
-  atlas.world.cockroachdb_database:
-    cluster: ledger
-    name: bank
-    primary_region: us-east
-    secondary_region: eu-central
-    regions: [us-east, eu-central, witness]
-    survival_goal: region
-
-- name: Europe takes the lead
-  atlas.world.cockroachdb_database:
-    cluster: ledger
-    name: bank
-    primary_region: eu-central
-    secondary_region: us-east
-",
+            examples: include_str!("../../examples/cockroachdb_database.yml"),
             returns: &[(
                 "database",
                 "dict",

@@ -25,31 +25,7 @@ pub(super) fn module() -> Module {
                 "An option that is not given is not compared. In check mode a network that does not exist yet is taken to \
                  be made by an earlier task.",
             ],
-            examples: "
-- name: Two nodes in the eastern region
-  atlas.world.cockroachdb_region:
-    cluster: ledger
-    name: us-east
-    regions: [eu-central, us-east, witness]
-    nodes: 2
-    zones: [us-east-a, us-east-b]
-    network: atlas-cockroachdb
-    sql_ports: [26257, 26258]
-    certificates: ~/.config/atlas/ledger
-
-- name: A third one, which joins and is waited for
-  atlas.world.cockroachdb_region:
-    cluster: ledger
-    name: us-east
-    nodes: 3
-    certificates: ~/.config/atlas/ledger
-
-- name: Leave the region; its nodes are decommissioned
-  atlas.world.cockroachdb_region:
-    cluster: ledger
-    name: us-east
-    state: absent
-",
+            examples: include_str!("../../examples/cockroachdb_region.yml"),
             returns: &[(
                 "region",
                 "dict",

@@ -20,13 +20,7 @@ pub(super) fn module() -> Module {
                  not.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
-            examples: "
-- name: Images that were built here
-  atlas.world.k3d_image_import:
-    cluster: dc-us
-    images:
-      - example/shop:1
-",
+            examples: include_str!("../../examples/k3d_image_import.yml"),
             returns: &[(
                 "images",
                 "list of str",

@@ -36,15 +36,7 @@ pub(super) fn clusters() -> Module {
             description: &[
                 "Reads k3d clusters back from Docker, whoever made them. Credentials are not returned.",
             ],
-            examples: "
-- name: Every cluster
-  atlas.world.k3d_cluster_info:
-  register: found
-
-- name: One cluster
-  atlas.world.k3d_cluster_info:
-    name: dc-us
-",
+            examples: include_str!("../../examples/k3d_cluster_info.yml"),
             returns: &[(
                 "clusters",
                 "list of dict",
@@ -77,11 +69,7 @@ pub(super) fn networks() -> Module {
         docs: Docs {
             short: "Look up Docker networks",
             description: &["Reads Docker networks that have an IPv4 subnet."],
-            examples: "
-- name: One network
-  atlas.world.network_info:
-    name: atlas-us-east
-",
+            examples: include_str!("../../examples/network_info.yml"),
             returns: &[(
                 "networks",
                 "list of dict",
@@ -117,10 +105,7 @@ pub(super) fn bridges() -> Module {
         docs: Docs {
             short: "Look up bridges between k3d clusters",
             description: &["Reads bridges back: their clusters, and the address of every node."],
-            examples: "
-- name: Every bridge
-  atlas.world.network_bridge_info:
-",
+            examples: include_str!("../../examples/network_bridge_info.yml"),
             returns: &[(
                 "bridges",
                 "list of dict",
@@ -162,10 +147,7 @@ pub(super) fn servers() -> Module {
                 "Reads LocalStack servers back: their endpoints, and which services answer. Credentials and variables \
                  are not returned.",
             ],
-            examples: "
-- name: Every server
-  atlas.world.localstack_info:
-",
+            examples: include_str!("../../examples/localstack_info.yml"),
             returns: &[(
                 "servers",
                 "list of dict",
@@ -202,16 +184,7 @@ pub(super) fn cockroachdb() -> Module {
                  failures they survive as they are. For the last one every range's voters are counted where they are now.",
                 "A cluster that gives no answer is told as such, with the reason, and fails nothing.",
             ],
-            examples: "
-- name: The cluster of the ledger
-  atlas.world.cockroachdb_info:
-    name: ledger
-  register: found
-
-- name: Stop where a region cannot be lost
-  ansible.builtin.assert:
-    that: found.clusters[0].survives_region
-",
+            examples: include_str!("../../examples/cockroachdb_info.yml"),
             returns: &[(
                 "clusters",
                 "list of dict",

@@ -22,17 +22,7 @@ pub(super) fn module() -> Module {
                 "Credentials are not returned.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
-            examples: "
-- name: Use the cluster from the usual kubeconfig
-  atlas.world.kubeconfig:
-    cluster: dc-us
-    switch_current_context: true
-
-- name: A file for one cluster
-  atlas.world.kubeconfig:
-    cluster: dc-eu
-    path: ~/.kube/dc-eu.yaml
-",
+            examples: include_str!("../../examples/kubeconfig.yml"),
             returns: &[(
                 "kubeconfig",
                 "dict",

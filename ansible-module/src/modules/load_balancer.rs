@@ -22,22 +22,7 @@ pub(super) fn module() -> Module {
                  running.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
-            examples: "
-- name: Publish the web server and nothing else
-  atlas.world.load_balancer:
-    cluster: dc-us
-    ports:
-      - container_port: 80
-        host_port: 8080
-
-- name: One more port, beside those that are there
-  atlas.world.load_balancer:
-    cluster: dc-us
-    purge: false
-    ports:
-      - container_port: 30443
-        host_port: 8443
-",
+            examples: include_str!("../../examples/load_balancer.yml"),
             returns: &[
                 ("cluster", "dict", "The cluster as it is."),
                 ("ports", "list of dict", "All ports that it publishes."),

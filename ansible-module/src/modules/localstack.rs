@@ -22,19 +22,7 @@ pub(super) fn module() -> Module {
                  container on the same volume. Without O(persistence), and on an image that passes over it as \
                  LocalStack's community edition does, they make another server, and need O(recreate).",
             ],
-            examples: "
-- name: A server in the eastern region
-  atlas.world.localstack:
-    name: us-east
-    network: atlas-us-east
-    port: 4566
-
-- name: Remove it with its data
-  atlas.world.localstack:
-    name: us-east
-    state: absent
-    force_destroy: true
-",
+            examples: include_str!("../../examples/localstack.yml"),
             returns: &[(
                 "localstack",
                 "dict",

@@ -27,22 +27,7 @@ pub(super) fn module() -> Module {
                  bucket or another queue is another alias. A bucket or queue of the name that is there already is \
                  brought to what is asked, whoever made it. Rules of others in the bucket's lifecycle are left alone.",
             ],
-            examples: "
-- name: The eastern region, replicated to Europe
-  atlas.world.localstack_alias:
-    region: us-east-1
-    endpoint: http://127.0.0.1:4566
-    bucket:
-      name: audit-us
-    queue:
-      name: transactions.fifo
-      fifo: true
-      content_based_deduplication: true
-    replication:
-      peer_region: eu-central-1
-      peer_bucket: audit-eu
-      peer_queue: transactions.fifo
-",
+            examples: include_str!("../../examples/localstack_alias.yml"),
             returns: &[(
                 "alias",
                 "dict",

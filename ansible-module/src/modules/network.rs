@@ -21,18 +21,7 @@ pub(super) fn module() -> Module {
                  can have addresses that stay.",
                 "A network cannot be changed in place.",
             ],
-            examples: "
-- name: A network for the clusters of a region
-  atlas.world.network:
-    name: atlas-us-east
-    subnet: 10.64.0.0/24
-
-- name: The same, made anew where it differs
-  atlas.world.network:
-    name: atlas-us-east
-    subnet: 10.64.4.0/24
-    recreate: on_change
-",
+            examples: include_str!("../../examples/network.yml"),
             returns: &[(
                 "network",
                 "dict",

@@ -27,15 +27,7 @@ pub(super) fn module() -> Module {
                 "Routes return by themselves when a node restarts, and nodes that join get them too.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
-            examples: "
-- name: Pods of both regions reach each other
-  atlas.world.network_bridge:
-    name: world
-    subnet: 10.80.0.0/24
-    clusters:
-      - dc-us
-      - dc-eu
-",
+            examples: include_str!("../../examples/network_bridge.yml"),
             returns: &[(
                 "bridge",
                 "dict",

@@ -23,15 +23,7 @@ pub(super) fn module() -> Module {
                  anew; it is drained first. It goes with its cluster.",
                 "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
             ],
-            examples: "
-- name: An agent with more memory
-  atlas.world.k3d_node:
-    cluster: dc-us
-    name: big
-    memory: 4g
-    node_labels:
-      - size=big
-",
+            examples: include_str!("../../examples/k3d_node.yml"),
             returns: &[(
                 "node",
                 "dict",

@@ -56,6 +56,7 @@ pub struct Attribute {
     computed: bool,
     sensitive: bool,
     write_only: bool,
+    replaces: bool,
     default: Option<Value>,
 }
 
@@ -70,6 +71,7 @@ impl Attribute {
             computed: false,
             sensitive: false,
             write_only: false,
+            replaces: false,
             default: None,
         }
     }
@@ -135,6 +137,27 @@ impl Attribute {
         }
     }
 
+    /// The same, where another value forces replacement. The description ends with it.
+    #[must_use]
+    pub fn forces_replacement(self) -> Self {
+        Self {
+            description: format!("{} Forces replacement.", self.description),
+            replaces: true,
+            ..self
+        }
+    }
+
+    /// The same, where another value forces replacement under a condition that completes "Forces replacement …". The
+    /// description ends with it.
+    #[must_use]
+    pub fn forces_replacement_where(self, condition: &str) -> Self {
+        Self {
+            description: format!("{} Forces replacement {condition}.", self.description),
+            replaces: true,
+            ..self
+        }
+    }
+
     /// The same, with attributes of its own.
     #[must_use]
     pub fn nested<const N: usize>(self, nesting: Nesting, of: [(&str, Self); N]) -> Self {
@@ -187,6 +210,11 @@ impl Attribute {
     /// Whether it is never stored.
     pub fn is_write_only(&self) -> bool {
         self.write_only
+    }
+
+    /// Whether another value may force replacement.
+    pub fn may_force_replacement(&self) -> bool {
+        self.replaces
     }
 
     /// What it is where the user sets nothing.
@@ -245,6 +273,7 @@ pub struct Block {
     attributes: Vec<(String, Attribute)>,
     blocks: Vec<(String, NestedBlock)>,
     description: String,
+    replaces: bool,
 }
 
 impl Block {
@@ -254,6 +283,59 @@ impl Block {
             description: description.to_owned(),
             ..Self::default()
         }
+    }
+
+    /// The same, where a change of anything in it forces replacement. The description ends with it.
+    #[must_use]
+    pub fn forces_replacement(self) -> Self {
+        Self {
+            description: format!("{} A change forces replacement.", self.description),
+            replaces: true,
+            ..self
+        }
+    }
+
+    /// The same, where a change of anything in it forces replacement under a condition that completes "A change forces
+    /// replacement …". The description ends with it.
+    #[must_use]
+    pub fn forces_replacement_where(self, condition: &str) -> Self {
+        Self {
+            description: format!(
+                "{} A change forces replacement {condition}.",
+                self.description
+            ),
+            replaces: true,
+            ..self
+        }
+    }
+
+    /// Whether its documentation says that a change at `path` may force replacement.
+    pub fn tells_replacement_by(&self, path: &AttributePath) -> bool {
+        let mut steps = path.steps().iter();
+        let Some(Step::Attribute(first)) = steps.next() else {
+            return false;
+        };
+        if let Some((_, nested)) = self.blocks.iter().find(|(name, _)| name == first) {
+            let rest = steps.skip_while(|step| !matches!(step, Step::Attribute(_)));
+            return nested.block.replaces
+                || nested.block.tells_replacement_by(&rest.cloned().collect());
+        }
+        let mut level = self.attributes.as_slice();
+        let mut wanted = Some(first);
+        while let Some(name) = wanted {
+            let Some((_, attribute)) = level.iter().find(|(one, _)| one == name) else {
+                return false;
+            };
+            if attribute.replaces {
+                return true;
+            }
+            level = attribute.attributes();
+            wanted = steps.by_ref().find_map(|step| match step {
+                Step::Attribute(name) => Some(name),
+                Step::Key(_) | Step::Index(_) => None,
+            });
+        }
+        false
     }
 
     /// The same with one more attribute.

@@ -130,8 +130,8 @@ impl Resource<Configured> for Bridge {
              without that fix (`K3D_FIX_DNS=0`) does not know these names.\n\n\
              A create takes over no bridge that is there already: import it.",
         )
-        .attribute("name", Attribute::required(Type::String, "Its name. Changing it makes another bridge."))
-        .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address. Changing it makes another bridge."))
+        .attribute("name", Attribute::required(Type::String, "Its name.").forces_replacement())
+        .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address.").forces_replacement())
         .attribute("clusters", Attribute::required(Type::String, "Two or more clusters, changed in place. Resources can be given as they are: `clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]`.").nested(Nesting::List, [
             ("name", Attribute::required(Type::String, "The cluster's name.")),
             ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found before it exists.")),

@@ -266,9 +266,17 @@ mod tests {
             prior: prior.clone(),
             proposed,
         };
-        planned_update(request, &configured(), Some(there))
-            .unwrap()
-            .0
+        let update = planned_update(request, &configured(), Some(there));
+        let (planned, _) = update.unwrap();
+        let schema = super::super::cluster_schema::schema();
+        for path in &planned.requires_replace {
+            let told = schema.block.tells_replacement_by(path);
+            assert!(
+                told,
+                "{path} forces replacement, and its documentation must say so"
+            );
+        }
+        planned
     }
 
     fn variable(filters: &[&str]) -> Value {

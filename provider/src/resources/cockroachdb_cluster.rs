@@ -136,7 +136,7 @@ impl Resource<Configured> for Cluster {
              what an interrupted create of it left is finished. Destroying it removes all its nodes and their volumes, of every region; \
              while it holds tables, only with `force_destroy`.",
         )
-        .attribute("name", Attribute::required(Type::String, "Its name, the same as `cluster` of its regions. Changing it makes another cluster."))
+        .attribute("name", Attribute::required(Type::String, "Its name, the same as `cluster` of its regions.").forces_replacement())
         .attribute("regions", Attribute::required(Type::set(Type::String), "Names of its regions; each must have a live node before the cluster counts as made."))
         .attribute("certificates", Attribute::optional(Type::String, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .attribute("settings", Attribute::optional(Type::map(Type::String), "Cluster settings, for instance `{ \"kv.rangefeed.enabled\" = \"true\" }`. One that is taken out gets its default back; others are left alone."))

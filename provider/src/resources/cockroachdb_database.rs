@@ -134,8 +134,8 @@ impl Resource<Configured> for Database {
             "A multi-region database. Regions are added, made primary or secondary and dropped in an order that CockroachDB \
              allows at every step. A database that exists already is imported and never taken over. While it holds tables it is only destroyed with `force_destroy`.",
         )
-        .attribute("cluster", Attribute::required(Type::String, "The cluster's name. Changing it makes another database."))
-        .attribute("name", Attribute::required(Type::String, "Its name. Changing it makes another database."))
+        .attribute("cluster", Attribute::required(Type::String, "The cluster's name.").forces_replacement())
+        .attribute("name", Attribute::required(Type::String, "Its name.").forces_replacement())
         .attribute("primary_region", Attribute::required(Type::String, "The region where its leaders are."))
         .attribute("regions", Attribute::optional_computed(Type::set(Type::String), "All its regions, the primary one too. Default: the primary one."))
         .attribute("secondary_region", Attribute::optional(Type::String, "The region that takes over when the primary one is lost. With two voters in each, a third region with one node is enough to decide."))

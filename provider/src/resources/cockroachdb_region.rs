@@ -368,22 +368,22 @@ impl Resource<Configured> for Region {
             "The nodes of one region of a CockroachDB cluster, in containers or elsewhere. New nodes start and wait for the \
              cluster's `init`, which an `atlas_cockroachdb_cluster` does; in a cluster that serves they join at once. Nodes \
              that are taken away are drained and decommissioned first. What needs another container (a version, a port) is \
-             changed node by node: drained, made anew on its volume, and the next only when all ranges are replicated. \
+             changed node by node: drained, recreated on its volume, and the next only when all ranges are replicated. \
              Give a region `lifecycle { create_before_destroy = true }` where databases drop it in the same apply as it \
-             goes: Terraform else removes the region first, which is refused. With that lifecycle, what makes another region \
-             of the same name (`network`, `insecure`, `-replace`) is refused, and nothing is destroyed, because two of one \
+             goes: Terraform else removes the region first, which is refused. With that lifecycle, what forces replacement under \
+             the same name (`network`, `insecure`, `-replace`) is refused, and nothing is destroyed, because two of one \
              name cannot be there at once: take the lifecycle out for that apply. A region that exists, also in part, is \
              imported and never taken over; only what an interrupted create left is finished.",
         )
-        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 small letters, digits and dashes. Changing it makes another region."))
-        .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`. Changing it makes another region."))
+        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 small letters, digits and dashes.").forces_replacement())
+        .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`.").forces_replacement())
         .attribute("regions", Attribute::required(Type::list(Type::String), "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. A change concerns only nodes that are made after it."))
         .attribute("join", Attribute::optional(Type::list(Type::String), "More addresses (`host:port`) at which nodes look for their cluster, for instance of nodes that run elsewhere."))
         .attribute("nodes", Attribute::required(Type::Number, "How many nodes there are, 1 to 64. The last ones are added and removed."))
-        .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; in a cluster that serves, Atlas waits until so many are live. Changing it makes another region."))
+        .attribute("placement", Attribute::optional(Type::String, "`docker` (default): nodes are containers of Atlas. `external`: they run elsewhere, for instance in a StatefulSet with this region in its `--locality`; in a cluster that serves, Atlas waits until so many are live.").forces_replacement())
         .attribute("version", Attribute::optional(Type::String, "The tag of the default image, for instance `v25.4.11`. A change is a rolling upgrade."))
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
-        .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`. Changing it makes another region."))
+        .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`.").forces_replacement())
         .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
         .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: ones that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice."))
         .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))
@@ -395,7 +395,7 @@ impl Resource<Configured> for Region {
         .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home folder) with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless `insecure`."))
         .attribute("certificate_days", Attribute::optional(Type::Number, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Default: 365."))
         .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses that nodes' certificates are good for."))
-        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes speak without TLS and let everybody in, as root too. Changing it makes another region."))
+        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes speak without TLS and let everybody in, as root too.").forces_replacement())
         .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
         .attribute("containers", Attribute::computed(Type::list(Type::String), "The nodes' containers."))
         .attribute("volumes", Attribute::computed(Type::list(Type::String), "The volumes with their stores. They outlive the containers."))

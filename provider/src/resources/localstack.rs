@@ -250,19 +250,19 @@ impl Resource<Configured> for LocalStack {
         Schema::new(
             "A LocalStack server as a container: services of AWS's kind on one port. Its state is kept in a volume, as \
              far as the image can (`atlas/localstack`, the embedded one, keeps S3, SQS and IAM; the published one \
-             needs an account for that). Where its state is kept (`keeps_state`), changes make another container on the \
-             same volume; where it is not, they make another server. A server that holds objects or messages is not \
+             needs an account for that). Where its state is kept (`keeps_state`), changes recreate the container on \
+             the same volume; where it is not, they force replacement. A server that holds objects or messages is not \
              removed without `force_destroy`.",
         )
-        .attribute("name", Attribute::required(Type::String, "Its name: the container is called `atlas-localstack-<name>`. Changing it makes another server."))
-        .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name."))
-        .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account."))
-        .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`."))
-        .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1."))
-        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: one that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice, which may change at every start."))
-        .attribute("persistence", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether its state is kept in a volume. Changing it makes another server."))
+        .attribute("name", Attribute::required(Type::String, "Its name: the container is called `atlas-localstack-<name>`.").forces_replacement())
+        .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: one that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice, which may change at every start.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("persistence", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether its state is kept in a volume.").forces_replacement())
         .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its buckets and messages in its queues may be lost with it. Without it, the server is asked what it holds before it is removed, in LocalStack's default account and in that of the replicator's `access_key`; one with a volume that does not run or gives no answer is not removed either, as nobody knows what it holds: apply first, which brings it up again."))
-        .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive())
+        .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive().forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
         .attribute("replicator", Attribute::optional(Type::String, "A container beside it that carries objects and messages to other regions, as aliases on this server declare it.").nested(Nesting::Single, [
             ("image", Attribute::optional_computed(Type::String, "Default: `images.replicator` of the provider, then `ATLAS_REPLICATOR_IMAGE`, then `atlas/replicator:1`.")),
             ("peers", Attribute::optional(Type::list(Type::String), "Endpoints of the other regions as containers on the network see them, for instance `http://atlas-localstack-eu:4566`.")),

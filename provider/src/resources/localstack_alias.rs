@@ -173,12 +173,12 @@ impl Resource<Configured> for Alias {
              not taken over: import it. While an alias is being made, its bucket carries the tag `atlas:begun`, by which an \
              apply goes on where one before it failed.",
         )
-        .attribute("region", Attribute::required(Type::String, "AWS's name of the region. Changing it makes another alias."))
+        .attribute("region", Attribute::required(Type::String, "AWS's name of the region.").forces_replacement())
         .attribute("endpoint", Attribute::required(Type::String, "URL of the endpoint. Changed in place: the same server may have moved; on another one, everything is made there and the old is left as it is. A server with a certificate of its own, as LocalStack has one for `localhost`, is trusted where the environment variable `SSL_CERT_FILE` names a file with that certificate."))
         .attribute("access_key", Attribute::optional(Type::String, "Default: `AWS_ACCESS_KEY_ID`, then `test`.").sensitive())
         .attribute("secret_key", Attribute::optional(Type::String, "Default: `AWS_SECRET_ACCESS_KEY`, then `test`.").sensitive())
         .attribute("bucket", Attribute::required(Type::String, "The audit bucket.").nested(Nesting::Single, [
-            ("name", Attribute::required(Type::String, "Its name. Changing it makes another alias.")),
+            ("name", Attribute::required(Type::String, "Its name.").forces_replacement()),
             ("force_destroy", Attribute::optional_computed(Type::Bool, "Whether objects in the bucket, and messages in the transaction queue, its dead-letter queue and the outbox, may be lost with them. Default: false.")),
             ("versioning", Attribute::optional_computed(Type::Bool, "Whether versions are kept. Default: true.")),
             ("block_public_access", Attribute::optional_computed(Type::Bool, "Whether all public access is blocked. Default: true.")),
@@ -187,8 +187,8 @@ impl Resource<Configured> for Alias {
             ("tags", Attribute::optional(Type::map(Type::String), "Its tags.")),
         ]))
         .attribute("queue", Attribute::optional(Type::String, "The transaction queue. Its dead-letter queue is called `<name>-dlq`, before `.fifo`. Taken away, both are removed, which is refused while they hold messages, unless `bucket.force_destroy` is set.").nested(Nesting::Single, [
-            ("name", Attribute::required(Type::String, "Its name; that of a FIFO queue ends in `.fifo`. Changing it makes another alias.")),
-            ("fifo", Attribute::optional_computed(Type::Bool, "Whether it keeps the order of groups. Changing it makes another alias. Default: false.")),
+            ("name", Attribute::required(Type::String, "Its name; that of a FIFO queue ends in `.fifo`.").forces_replacement()),
+            ("fifo", Attribute::optional_computed(Type::Bool, "Whether it keeps the order of groups. Default: false.").forces_replacement()),
             ("content_based_deduplication", Attribute::optional_computed(Type::Bool, "Whether a message without deduplication id gets one from its content. Default: false.")),
             ("visibility_timeout", Attribute::optional_computed(Type::Number, "Seconds for which a received message is hidden from others. Default: 30.")),
             ("retention", Attribute::optional_computed(Type::Number, "Seconds after which a message expires. Default: 345600, four days.")),

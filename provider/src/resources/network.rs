@@ -113,10 +113,10 @@ impl Resource<Configured> for Network {
             "A Docker bridge network with an explicit subnet, so that nodes on it can have addresses \
              that stay.",
         )
-        .attribute("name", Attribute::required(Type::String, "Docker's name for it. Changing it makes another network."))
-        .attribute("subnet", Attribute::required(Type::String, "IPv4 network in CIDR form, for instance `172.28.0.0/16`. Changing it makes another network."))
-        .attribute("gateway", Attribute::optional_computed(Type::String, "Address of the host on it. Default: the first of the subnet. Changing it makes another network."))
-        .attribute("labels", Attribute::optional(Type::map(Type::String), "Docker labels. Changing them makes another network."))
+        .attribute("name", Attribute::required(Type::String, "Docker's name for it.").forces_replacement())
+        .attribute("subnet", Attribute::required(Type::String, "IPv4 network in CIDR form, for instance `172.28.0.0/16`.").forces_replacement())
+        .attribute("gateway", Attribute::optional_computed(Type::String, "Address of the host on it. Default: the first of the subnet.").forces_replacement())
+        .attribute("labels", Attribute::optional(Type::map(Type::String), "Docker labels.").forces_replacement())
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
         .attribute("network_id", Attribute::computed(Type::String, "Docker's id, 64 hexadecimal digits."))
         .single("timeouts", timeouts::block())

@@ -32,7 +32,15 @@ pub(super) async fn planned(
         config: config.clone(),
         prior: prior.clone(),
     };
-    resource.plan(&operation(configured), request).await
+    let planned = resource.plan(&operation(configured), request).await;
+    for path in &planned.requires_replace {
+        let told = resource.schema().block.tells_replacement_by(path);
+        assert!(
+            told,
+            "{path} forces replacement, and its documentation must say so"
+        );
+    }
+    planned
 }
 
 /// The configuration, with computed attributes that it does not set as they were, or at their defaults.

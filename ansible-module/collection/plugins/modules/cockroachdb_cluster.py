@@ -17,6 +17,15 @@ description:
   regions that do not exist yet are taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.cockroachdb_region
+- module: atlas.world.cockroachdb_database
+- module: atlas.world.cockroachdb_info
+- name: atlas_cockroachdb_cluster
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/cockroachdb_cluster
 options:
   name:
     description:
@@ -100,17 +109,18 @@ EXAMPLES = r"""
 ---
 - name: Regions that wait become one cluster
   atlas.world.cockroachdb_cluster:
-    name: ledger
-    regions: [eu-central, us-east, witness]
+    name: example-bank
+    regions: [us-east, eu-central, witness]
+    certificates: ~/.config/atlas/example-bank
     settings:
       kv.rangefeed.enabled: true
 
 - name: Remove it with all its nodes, tables and certificates
   atlas.world.cockroachdb_cluster:
-    name: ledger
+    name: example-bank
     state: absent
     force_destroy: true
-    certificates: ~/.config/atlas/ledger
+    certificates: ~/.config/atlas/example-bank
 """
 
 RETURN = r"""

@@ -16,6 +16,15 @@ description:
   made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.cockroachdb_region
+- module: atlas.world.cockroachdb_cluster
+- module: atlas.world.cockroachdb_info
+- name: atlas_cockroachdb_database
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/cockroachdb_database
 options:
   cluster:
     description:
@@ -111,8 +120,8 @@ EXAMPLES = r"""
 ---
 - name: A database that survives the loss of any region
   atlas.world.cockroachdb_database:
-    cluster: ledger
-    name: bank
+    cluster: example-bank
+    name: example_bank
     primary_region: us-east
     secondary_region: eu-central
     regions: [us-east, eu-central, witness]
@@ -120,10 +129,16 @@ EXAMPLES = r"""
 
 - name: Europe takes the lead
   atlas.world.cockroachdb_database:
-    cluster: ledger
-    name: bank
+    cluster: example-bank
+    name: example_bank
     primary_region: eu-central
     secondary_region: us-east
+
+- name: Remove it
+  atlas.world.cockroachdb_database:
+    cluster: example-bank
+    name: example_bank
+    state: absent
 """
 
 RETURN = r"""

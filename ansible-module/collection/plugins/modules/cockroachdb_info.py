@@ -15,6 +15,12 @@ description:
 - A cluster that gives no answer is told as such, with the reason, and fails nothing.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.cockroachdb_region
+- module: atlas.world.cockroachdb_cluster
+- module: atlas.world.cockroachdb_database
 options:
   name:
     description:
@@ -62,9 +68,9 @@ attributes:
 
 EXAMPLES = r"""
 ---
-- name: The cluster of the ledger
+- name: One cluster
   atlas.world.cockroachdb_info:
-    name: ledger
+    name: example-bank
   register: found
 
 - name: Stop where a region cannot be lost

@@ -20,6 +20,15 @@ description:
   made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.cockroachdb_cluster
+- module: atlas.world.cockroachdb_database
+- module: atlas.world.cockroachdb_info
+- name: atlas_cockroachdb_region
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/cockroachdb_region
 options:
   cluster:
     description:
@@ -190,28 +199,32 @@ attributes:
 
 EXAMPLES = r"""
 ---
-- name: Two nodes in the eastern region
+- name: A network for the nodes
+  atlas.world.network:
+    name: example-bank
+    subnet: 10.107.0.0/24
+
+- name: A node in each of three regions
   atlas.world.cockroachdb_region:
-    cluster: ledger
+    cluster: example-bank
+    name: "{{ item }}"
+    regions: [us-east, eu-central, witness]
+    nodes: 1
+    network: example-bank
+    certificates: ~/.config/atlas/example-bank
+  loop: [us-east, eu-central, witness]
+
+- name: A second node in the eastern region
+  atlas.world.cockroachdb_region:
+    cluster: example-bank
     name: us-east
-    regions: [eu-central, us-east, witness]
     nodes: 2
-    zones: [us-east-a, us-east-b]
-    network: atlas-cockroachdb
-    sql_ports: [26257, 26258]
-    certificates: ~/.config/atlas/ledger
+    certificates: ~/.config/atlas/example-bank
 
-- name: A third one, which joins and is waited for
+- name: Remove a region; its nodes are decommissioned
   atlas.world.cockroachdb_region:
-    cluster: ledger
-    name: us-east
-    nodes: 3
-    certificates: ~/.config/atlas/ledger
-
-- name: Leave the region; its nodes are decommissioned
-  atlas.world.cockroachdb_region:
-    cluster: ledger
-    name: us-east
+    cluster: example-bank
+    name: eu-central
     state: absent
 """
 

@@ -19,6 +19,17 @@ description:
 - Every node that is made is waited for until Kubernetes calls it Ready.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster_info
+- module: atlas.world.k3d_node
+- module: atlas.world.load_balancer
+- module: atlas.world.kubeconfig
+- module: atlas.world.k3d_image_import
+- name: atlas_k3d_cluster
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/k3d_cluster
 options:
   name:
     description:
@@ -312,27 +323,31 @@ attributes:
 
 EXAMPLES = r"""
 ---
-- name: A cluster with two agents, and a port through its load balancer
+- name: A cluster with an agent, and a port through its load balancer
   atlas.world.k3d_cluster:
-    name: dc-us
-    agents: 2
-    network: atlas-us-east
-    cluster_cidr: 10.64.128.0/17
-    service_cidr: 10.64.64.0/18
+    name: example-us
+    agents: 1
+    cluster_cidr: 10.99.128.0/17
+    service_cidr: 10.99.64.0/18
     ports:
       - container_port: 80
-        host_port: 8080
+        host_port: 18080
     kubeconfig:
-      path: ~/.kube/dc-us.yaml
+      path: ~/.kube/example-us.yaml
 
 - name: Stop it, keeping its data
   atlas.world.k3d_cluster:
-    name: dc-us
+    name: example-us
     state: stopped
+
+- name: Start it again
+  atlas.world.k3d_cluster:
+    name: example-us
+    state: started
 
 - name: Remove it
   atlas.world.k3d_cluster:
-    name: dc-us
+    name: example-us
     state: absent
 """
 

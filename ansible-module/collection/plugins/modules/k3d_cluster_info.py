@@ -13,6 +13,14 @@ description:
 - Reads k3d clusters back from Docker, whoever made them. Credentials are not returned.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster
+- module: atlas.world.k3d_node
+- module: atlas.world.load_balancer
+- module: atlas.world.kubeconfig
+- module: atlas.world.k3d_image_import
 options:
   name:
     description:
@@ -66,7 +74,7 @@ EXAMPLES = r"""
 
 - name: One cluster
   atlas.world.k3d_cluster_info:
-    name: dc-us
+    name: example-us
 """
 
 RETURN = r"""

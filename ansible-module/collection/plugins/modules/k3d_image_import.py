@@ -16,6 +16,14 @@ description:
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster
+- module: atlas.world.k3d_cluster_info
+- module: atlas.world.k3d_node
+- module: atlas.world.load_balancer
+- module: atlas.world.kubeconfig
 options:
   cluster:
     description:
@@ -71,7 +79,7 @@ EXAMPLES = r"""
 ---
 - name: Images that were built here
   atlas.world.k3d_image_import:
-    cluster: dc-us
+    cluster: example-us
     images:
       - example/shop:1
 """

@@ -17,6 +17,14 @@ description:
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster
+- module: atlas.world.k3d_cluster_info
+- module: atlas.world.load_balancer
+- module: atlas.world.kubeconfig
+- module: atlas.world.k3d_image_import
 options:
   cluster:
     description:
@@ -104,7 +112,7 @@ EXAMPLES = r"""
 ---
 - name: An agent with more memory
   atlas.world.k3d_node:
-    cluster: dc-us
+    cluster: example-us
     name: big
     memory: 4g
     node_labels:

@@ -17,6 +17,14 @@ description:
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster
+- module: atlas.world.k3d_cluster_info
+- module: atlas.world.k3d_node
+- module: atlas.world.load_balancer
+- module: atlas.world.k3d_image_import
 options:
   cluster:
     description:
@@ -83,15 +91,16 @@ attributes:
 
 EXAMPLES = r"""
 ---
-- name: Use the cluster from the usual kubeconfig
-  atlas.world.kubeconfig:
-    cluster: dc-us
-    switch_current_context: true
-
 - name: A file for one cluster
   atlas.world.kubeconfig:
-    cluster: dc-eu
-    path: ~/.kube/dc-eu.yaml
+    cluster: example-us
+    path: ~/.kube/example-us.yaml
+
+- name: Make it the current context of that file
+  atlas.world.kubeconfig:
+    cluster: example-us
+    path: ~/.kube/example-us.yaml
+    switch_current_context: true
 """
 
 RETURN = r"""

@@ -14,6 +14,14 @@ description:
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.k3d_cluster
+- module: atlas.world.k3d_cluster_info
+- module: atlas.world.k3d_node
+- module: atlas.world.kubeconfig
+- module: atlas.world.k3d_image_import
 options:
   cluster:
     description:
@@ -108,18 +116,18 @@ EXAMPLES = r"""
 ---
 - name: Publish the web server and nothing else
   atlas.world.load_balancer:
-    cluster: dc-us
+    cluster: example-us
     ports:
       - container_port: 80
-        host_port: 8080
+        host_port: 18080
 
 - name: One more port, beside those that are there
   atlas.world.load_balancer:
-    cluster: dc-us
+    cluster: example-us
     purge: false
     ports:
-      - container_port: 30443
-        host_port: 8443
+      - container_port: 443
+        host_port: 18443
 """
 
 RETURN = r"""

@@ -17,6 +17,14 @@ description:
   community edition does, they make another server, and need O(recreate).
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.localstack_info
+- module: atlas.world.localstack_alias
+- name: atlas_localstack
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/localstack
 options:
   name:
     description:
@@ -152,15 +160,22 @@ attributes:
 
 EXAMPLES = r"""
 ---
-- name: A server in the eastern region
+- name: A network for it
+  atlas.world.network:
+    name: example-cloud
+    subnet: 10.103.0.0/24
+
+- name: A server, with a replicator that carries objects and messages between two regions
   atlas.world.localstack:
-    name: us-east
-    network: atlas-us-east
-    port: 4566
+    name: example-cloud
+    network: example-cloud
+    port: 18566
+    replicator:
+      regions: [us-east-1, eu-central-1]
 
 - name: Remove it with its data
   atlas.world.localstack:
-    name: us-east
+    name: example-cloud
     state: absent
     force_destroy: true
 """

@@ -18,6 +18,14 @@ description:
   asked, whoever made it. Rules of others in the bucket''s lifecycle are left alone.'
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.localstack
+- module: atlas.world.localstack_info
+- name: atlas_localstack_alias
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/localstack_alias
 options:
   region:
     description:
@@ -192,20 +200,30 @@ attributes:
 
 EXAMPLES = r"""
 ---
+- name: The peer in Europe
+  atlas.world.localstack_alias:
+    region: eu-central-1
+    endpoint: http://127.0.0.1:18566
+    bucket:
+      name: example-audit-eu
+    queue:
+      name: example-transactions.fifo
+      fifo: true
+
 - name: The eastern region, replicated to Europe
   atlas.world.localstack_alias:
     region: us-east-1
-    endpoint: http://127.0.0.1:4566
+    endpoint: http://127.0.0.1:18566
     bucket:
-      name: audit-us
+      name: example-audit-us
     queue:
-      name: transactions.fifo
+      name: example-transactions.fifo
       fifo: true
       content_based_deduplication: true
     replication:
       peer_region: eu-central-1
-      peer_bucket: audit-eu
-      peer_queue: transactions.fifo
+      peer_bucket: example-audit-eu
+      peer_queue: example-transactions.fifo
 """
 
 RETURN = r"""

@@ -14,6 +14,11 @@ description:
   not returned.'
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.localstack
+- module: atlas.world.localstack_alias
 options:
   name:
     description:

@@ -15,6 +15,13 @@ description:
 - A network cannot be changed in place.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.network_info
+- name: atlas_network
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/network
 options:
   name:
     description:
@@ -95,14 +102,20 @@ EXAMPLES = r"""
 ---
 - name: A network for the clusters of a region
   atlas.world.network:
-    name: atlas-us-east
-    subnet: 10.64.0.0/24
+    name: example-nodes
+    subnet: 10.98.0.0/24
 
-- name: The same, made anew where it differs
+- name: The same, recreated where it differs
   atlas.world.network:
-    name: atlas-us-east
-    subnet: 10.64.4.0/24
+    name: example-nodes
+    subnet: 10.98.0.0/24
+    gateway: 10.98.0.2
     recreate: on_change
+
+- name: Remove it
+  atlas.world.network:
+    name: example-nodes
+    state: absent
 """
 
 RETURN = r"""

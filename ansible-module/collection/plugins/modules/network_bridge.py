@@ -19,6 +19,13 @@ description:
 - In check mode a cluster that does not exist yet is taken to be made by an earlier task.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.network_bridge_info
+- name: atlas_network_bridge
+  description: The Terraform resource that keeps the same thing as declared.
+  link: https://registry.terraform.io/providers/atlas-world/atlas/latest/docs/resources/network_bridge
 options:
   name:
     description:
@@ -105,13 +112,24 @@ attributes:
 
 EXAMPLES = r"""
 ---
+- name: The cluster of another region
+  atlas.world.k3d_cluster:
+    name: example-eu
+    cluster_cidr: 10.100.128.0/17
+    service_cidr: 10.100.64.0/18
+
 - name: Pods of both regions reach each other
   atlas.world.network_bridge:
-    name: world
-    subnet: 10.80.0.0/24
+    name: example
+    subnet: 10.102.0.0/24
     clusters:
-      - dc-us
-      - dc-eu
+      - example-us
+      - example-eu
+
+- name: Remove the bridge; its clusters stay
+  atlas.world.network_bridge:
+    name: example
+    state: absent
 """
 
 RETURN = r"""

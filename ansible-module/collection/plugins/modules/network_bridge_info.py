@@ -13,6 +13,10 @@ description:
 - 'Reads bridges back: their clusters, and the address of every node.'
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.network_bridge
 options:
   name:
     description:

@@ -13,6 +13,10 @@ description:
 - Reads Docker networks that have an IPv4 subnet.
 author:
 - Project Atlas (@atlas-world)
+requirements:
+- Linux on the target, and there a Docker daemon of API 1.41 (Docker 20.10) or newer
+seealso:
+- module: atlas.world.network
 options:
   name:
     description:
@@ -62,7 +66,7 @@ EXAMPLES = r"""
 ---
 - name: One network
   atlas.world.network_info:
-    name: atlas-us-east
+    name: k3d-example-us
 """
 
 RETURN = r"""

@@ -136,6 +136,12 @@ impl<P: Provider> Server<P> {
                 diagnostics,
             })
         };
+        let told = |path: &AttributePath| schema.block.tells_replacement_by(path);
+        debug_assert!(
+            planned.requires_replace.iter().all(told),
+            "what forces replacement says so in its schema: {:?}",
+            planned.requires_replace
+        );
         let mut state = planned.state;
         schema.drop_write_only(&mut state);
         Ok(Response::new(wire::plan_resource_change::Response {

@@ -1,3 +1,4 @@
+# The id is the cluster's name.
 terraform import atlas_cockroachdb_cluster.one example-one
 
 # With the folder that its configuration names, which no node tells:

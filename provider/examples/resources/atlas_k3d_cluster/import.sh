@@ -1,3 +1,4 @@
+# The id is the cluster's name.
 terraform import atlas_k3d_cluster.example example
 
 # Where the configuration has a kubeconfig block with a path:

@@ -7,6 +7,9 @@ resource "atlas_localstack" "regions" {
   name    = "example-regions"
   network = atlas_network.regions.name
   port    = 18567
+
+  # Carries what the aliases' `replication` declares.
+  replicator = { regions = ["us-east-1", "eu-central-1"] }
 }
 
 # Two regions on one server; each may as well have a server of its own.

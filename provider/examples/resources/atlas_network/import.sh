@@ -1,1 +1,2 @@
+# The id is the network's name.
 terraform import atlas_network.nodes example-nodes

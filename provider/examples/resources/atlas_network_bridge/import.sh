@@ -1,1 +1,2 @@
+# The id is the bridge's name.
 terraform import atlas_network_bridge.example example

@@ -1,0 +1,4 @@
+import {
+  to = atlas_cockroachdb_cluster.one
+  id = "example-one"
+}

@@ -1,0 +1,4 @@
+import {
+  to = atlas_k3d_cluster.example
+  id = "example"
+}

@@ -1,0 +1,4 @@
+import {
+  to = atlas_localstack.us
+  id = "example-us-east"
+}

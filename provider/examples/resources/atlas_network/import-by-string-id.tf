@@ -1,0 +1,4 @@
+import {
+  to = atlas_network.nodes
+  id = "example-nodes"
+}

@@ -1,0 +1,4 @@
+import {
+  to = atlas_network_bridge.example
+  id = "example"
+}
