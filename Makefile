@@ -1,12 +1,15 @@
 .DEFAULT_GOAL := help
 # `make test-opentofu` is not part of `make test`: it is the same suite again.
-.PHONY: help world test test-opentofu down setup images docs collection collection-build lint
+.PHONY: help world install test test-opentofu down setup images docs collection collection-build lint
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 world: ## Build everything that is missing and bring up the world
 	@scripts/world.sh
+
+install: ## Install the provider and the collection for good, in your home folder
+	@scripts/install.sh
 
 test: ## Run every test, against real Terraform, Docker, Kubernetes and k3d
 	@scripts/test.sh

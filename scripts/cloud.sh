@@ -26,35 +26,6 @@ ensure_aws_provider() {
   export ATLAS_TERRAFORM_MIRROR=$folder/terraform/providers
 }
 
-# find_mirror PROVIDER : the provider's folder in a filesystem mirror: Terraform's own usual places and those of
-# images that bring one along.
-find_mirror() {
-  local place
-  for place in ${ATLAS_TERRAFORM_MIRROR:+"$ATLAS_TERRAFORM_MIRROR"} "$HOME/.terraform.d/plugins" \
-    "${XDG_DATA_HOME:-$HOME/.local/share}/terraform/plugins" /usr/local/share/terraform/plugins \
-    /usr/share/terraform/plugins /opt/*; do
-    if [[ -d $place/$1 ]]; then
-      echo "$place/$1"
-      return
-    fi
-  done
-}
-
-# link_mirror FROM TO : the packages of one provider, under another host's name. Terraform follows links to
-# packages and not to folders above them.
-link_mirror() {
-  local version platform
-  mkdir -p "$2"
-  for version in "$1"/*; do
-    if [[ ! -d $version ]]; then
-      ln -sfn "$version" "$2/"
-      continue
-    fi
-    mkdir -p "$2/$(basename "$version")"
-    for platform in "$version"/*; do ln -sfn "$platform" "$2/$(basename "$version")/"; done
-  done
-}
-
 fetch_aws_provider() {
   local init=("$ATLAS_TERRAFORM" -chdir="$1" init -input=false -no-color)
   export TF_DATA_DIR=$1/terraform
@@ -75,25 +46,17 @@ with_aws() {
     GOGC=${GOGC:-400} "$ATLAS_TERRAFORM" -chdir="$ATLAS_ROOT/infrastructure/$folder" "$@"
 }
 
-# init_with_aws FOLDER : makes it ready. Terraform takes this repository's provider from the build folder, and
-# hashicorp/aws from the mirror.
+# init_with_aws FOLDER : makes it ready. Terraform takes this repository's provider and hashicorp/aws from their mirrors.
 init_with_aws() {
-  local host overrides='' running=''
-  for host in registry.terraform.io registry.opentofu.org; do
-    overrides+="    \"$host/atlas-world/atlas\" = \"$ATLAS_PROVIDER_DIR\""$'\n'
-    # `init` looks for overridden providers too, but not for those that are said to run already. None does.
-    running+="${running:+,}\"$host/atlas-world/atlas\":{\"Protocol\":\"grpc\",\"ProtocolVersion\":6,\"Pid\":1,\"Test\":true,\"Addr\":{\"Network\":\"unix\",\"String\":\"/\"}}"
-  done
-  cat >"$ATLAS_STATE/cloud.rc" <<RC
-provider_installation {
-  dev_overrides {
-$overrides  }
-  filesystem_mirror {
-    path = "$ATLAS_TERRAFORM_MIRROR"
-  }
-}
-RC
-  TF_REATTACH_PROVIDERS="{$running}" with_aws "$1" init -input=false -no-color
+  local hosts=(registry.terraform.io registry.opentofu.org)
+  mirror_provider "$ATLAS_STATE/providers"
+  {
+    echo 'provider_installation {'
+    installation filesystem_mirror include "$ATLAS_STATE/providers" "${hosts[@]/%//atlas-world/atlas}"
+    installation filesystem_mirror include "$ATLAS_TERRAFORM_MIRROR" "${hosts[@]/%//hashicorp/aws}"
+    echo '}'
+  } >"$ATLAS_STATE/cloud.rc"
+  fresh_init "$1" with_aws "$1"
 }
 
 # cloud_apply : servers that are known and do not run are started first, because hashicorp/aws cannot look at roles

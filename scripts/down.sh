@@ -58,7 +58,7 @@ done
 if [[ -e $ATLAS_STATE_MARK ]]; then
   # Only what these scripts, Terraform and the playbook put there.
   for cluster in $(world_names cluster world_regions); do rm -f "$ATLAS_STATE/$cluster.yaml"{,.lock}; done
-  (cd "$ATLAS_STATE" && rm -rf images terraform.rc cloud.rc terraform terraform-* collections cockroachdb argocd-password \
+  (cd "$ATLAS_STATE" && rm -rf images env bin providers terraform.rc cloud.rc terraform terraform-* collections cockroachdb argocd-password \
     argocd-*.yaml {world,cloud}.tfstate* .{world,cloud}.tfstate.lock.info "${ATLAS_STATE_MARK##*/}")
 fi
 if [[ -z $(ls -A "$ATLAS_STATE") ]]; then

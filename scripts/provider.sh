@@ -14,19 +14,84 @@ export ATLAS_WORLD
 
 build_provider() { put_program terraform-provider-atlas "$ATLAS_PROVIDER_DIR/terraform-provider-atlas"; }
 
-# A CLI configuration that takes the provider from the build folder and all others from where they
-# usually come. With an override, `init` has nothing to fetch for the world.
-use_provider() {
-  cat >"$ATLAS_STATE/terraform.rc" <<RC
-provider_installation {
-  dev_overrides {
-    "registry.terraform.io/atlas-world/atlas" = "$ATLAS_PROVIDER_DIR"
-    "registry.opentofu.org/atlas-world/atlas" = "$ATLAS_PROVIDER_DIR"
-  }
-  direct {}
+# mirror_provider FOLDER : puts the provider that was built into a filesystem mirror, in the registry's layout, from which
+# `terraform init` and `tofu init` install it like any other.
+mirror_provider() {
+  local built=$ATLAS_PROVIDER_DIR/terraform-provider-atlas version platform host
+  version=$("$built" --version)
+  version=${version##* }
+  platform=linux_$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
+  for host in registry.terraform.io registry.opentofu.org; do
+    put_file "$built" "$1/$host/atlas-world/atlas/$version/$platform/terraform-provider-atlas_v$version"
+  done
 }
-RC
+
+# find_mirror PROVIDER : the provider's folder in a filesystem mirror: Terraform's own usual places and those of
+# images that bring one along.
+find_mirror() {
+  local place
+  for place in ${ATLAS_TERRAFORM_MIRROR:+"$ATLAS_TERRAFORM_MIRROR"} "$HOME/.terraform.d/plugins" \
+    "${XDG_DATA_HOME:-$HOME/.local/share}/terraform/plugins" /usr/local/share/terraform/plugins \
+    /usr/share/terraform/plugins /opt/*; do
+    if [[ -d $place/$1 ]]; then
+      echo "$place/$1"
+      return
+    fi
+  done
+}
+
+# link_mirror FROM TO : the packages of one provider, under another host's name. Terraform follows links to
+# packages and not to folders above them.
+link_mirror() {
+  local version platform
+  mkdir -p "$2"
+  for version in "$1"/*; do
+    if [[ ! -d $version ]]; then
+      ln -sfn "$version" "$2/"
+      continue
+    fi
+    mkdir -p "$2/$(basename "$version")"
+    for platform in "$version"/*; do ln -sfn "$platform" "$2/$(basename "$version")/"; done
+  done
+}
+
+# use_provider : a CLI configuration that takes the provider from a mirror beside the world's state, hashicorp/aws too where
+# this machine has a mirror of it, and all others from where they usually come.
+use_provider() {
+  local hosts=(registry.terraform.io registry.opentofu.org) host aws='' mirrored
+  mirrored=("${hosts[@]/%//atlas-world/atlas}")
+  mirror_provider "$ATLAS_STATE/providers"
+  # A mirror holds the same files for either host.
+  for host in "${hosts[@]}"; do [[ -n $aws ]] || aws=$(find_mirror "$host/hashicorp/aws"); done
+  if [[ -n $aws ]]; then
+    for host in "${hosts[@]}"; do link_mirror "$aws" "$ATLAS_STATE/providers/$host/hashicorp/aws"; done
+    mirrored+=("${hosts[@]/%//hashicorp/aws}")
+  fi
+  {
+    echo 'provider_installation {'
+    installation filesystem_mirror include "$ATLAS_STATE/providers" "${mirrored[@]}"
+    installation direct exclude '' "${mirrored[@]}"
+    echo '}'
+  } >"$ATLAS_STATE/terraform.rc"
   export TF_CLI_CONFIG_FILE=$ATLAS_STATE/terraform.rc
+}
+
+# installation METHOD include|exclude FOLDER PROVIDER... : a way to install providers, as the CLI configuration spells it.
+installation() {
+  local method=$1 which=$2 folder=$3 listed
+  shift 3
+  listed=$(printf '"%s", ' "$@")
+  echo "  $method {"
+  [[ -z $folder ]] || echo "    path    = \"$folder\""
+  printf '    %-7s = [%s]\n  }\n' "$which" "${listed%, }"
+}
+
+# fresh_init COMMAND... : `init` with a lock of its own: what was built since the last one has another checksum, and the same
+# version.
+fresh_init() {
+  rm -f "$ATLAS_ROOT/infrastructure/$1/.terraform.lock.hcl"
+  shift
+  "$@" init -input=false -no-color
 }
 
 # terraform COMMAND... in the world's folder, with its state beside it in .atlas.
@@ -35,13 +100,16 @@ world_terraform() {
     -chdir="$ATLAS_ROOT/infrastructure/world" "$@"
 }
 
+world_init() { fresh_init world world_terraform >/dev/null; }
+
 world_apply() {
+  world_init
   world_terraform apply -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
     -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
 }
 
 world_destroy() {
-  world_terraform destroy -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
+  world_init && world_terraform destroy -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
     -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
 }
 

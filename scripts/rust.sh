@@ -38,10 +38,15 @@ rust_program() {
   echo "$folder/$1"
 }
 
-# put_program BINARY FILE : builds it and puts it there; by rename, because the one before may be running.
+# put_file FROM TO : copies where it differs; by rename, because the one before may be running.
+put_file() {
+  mkdir -p "$(dirname "$2")"
+  cmp -s "$1" "$2" || { cp "$1" "$2.new" && mv "$2.new" "$2"; }
+}
+
+# put_program BINARY FILE : builds it and puts it there.
 put_program() {
   local built
   built=$(rust_program "$1")
-  mkdir -p "$(dirname "$2")"
-  cmp -s "$built" "$2" || { cp "$built" "$2.new" && mv "$2.new" "$2"; }
+  put_file "$built" "$2"
 }

@@ -15,6 +15,8 @@ source "$ATLAS_ROOT/scripts/collection.sh"
 source "$ATLAS_ROOT/scripts/kubectl.sh"
 # shellcheck source=scripts/cloud.sh
 source "$ATLAS_ROOT/scripts/cloud.sh"
+# shellcheck source=scripts/environment.sh
+source "$ATLAS_ROOT/scripts/environment.sh"
 
 require_state
 "$ATLAS_ROOT/scripts/setup.sh"
@@ -30,6 +32,7 @@ say "Ansible"
 ensure_ansible requirements.txt
 build_collection
 ensure_kubectl
+write_environment
 say "World: Terraform"
 started=$SECONDS
 world_apply

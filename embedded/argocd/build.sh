@@ -55,6 +55,7 @@ build_argocd() {
     sigs.k8s.io/kustomize/kustomize/v5)
   # For people, and for tests of charts.
   install -m 0755 "$helm/helm" "$ATLAS_CACHE/bin/helm-$helm_version"
+  ln -sfn "$argocd/cmd" "$ATLAS_CACHE/bin/argocd-$version"
   inputs=$(inputs_hash "$debian" "$argocd" "$helm" "$kustomize" "$scripts" embedded/argocd/build.sh)
   image_is "$argocd_image" "$inputs" && return
 

@@ -22,7 +22,7 @@ impl Function for RegionCidrs {
                 Parameter {
                     name: "base",
                     kind: Type::String,
-                    description: "A network of /16 or larger, for instance `10.64.0.0/12`.",
+                    description: "A network of /16 or larger, for instance `10.128.0.0/12`.",
                 },
                 Parameter {
                     name: "regions",

@@ -10,26 +10,12 @@ const DEFAULT: Duration = Duration::from_secs(10 * 60);
 
 const FORM: &str = "Write a duration such as 90s, 10m or 1h30m.";
 
-/// What the provider's page says of the block, for all resources.
+/// What the provider's page says of the block, for all resources, before an example.
 pub(crate) const DOCUMENTATION: &str = "\
 ## Timeouts
 
 Every resource has a block `timeouts`. Each value is a duration such as `90s`, `10m` or `1h30m`; each default is `10m`. An \
 operation that takes longer ends with an error, and the next apply goes on from what is there.
-
-```terraform
-resource \"atlas_network\" \"slow\" {
-  name   = \"example-slow\"
-  subnet = \"10.98.0.0/24\"
-
-  timeouts {
-    create = \"5m\"
-    read   = \"1m\"
-    update = \"5m\"
-    delete = \"5m\"
-  }
-}
-```
 ";
 
 /// The block.

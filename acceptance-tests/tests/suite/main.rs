@@ -22,6 +22,7 @@ mod localstack;
 mod network;
 mod peer;
 mod playbook;
+mod printed;
 mod proxy;
 mod replication;
 mod scripts;

@@ -44,7 +44,12 @@ fn pages(examples: &Path) -> BTreeMap<String, String> {
         schema: &Atlas.schema(),
         example: &example("provider/provider.tf"),
     };
-    let index = format!("{}\n{}", index.text(), timeouts::DOCUMENTATION);
+    let index = format!(
+        "{}\n{}\n```terraform\n{}\n```\n",
+        index.text(),
+        timeouts::DOCUMENTATION,
+        example("provider/timeouts.tf").trim()
+    );
     all.insert("index.md".to_owned(), index);
     for one in Atlas.resources() {
         let files = format!("resources/{}", one.name());

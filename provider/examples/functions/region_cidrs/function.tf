@@ -1,5 +1,5 @@
 locals {
-  cidrs = provider::atlas::region_cidrs("10.64.0.0/12", ["us-east", "eu-central"])
+  cidrs = provider::atlas::region_cidrs("10.128.0.0/12", ["us-east", "eu-central"])
 }
 
 output "us_pods" {
