@@ -1,5 +1,8 @@
 //! Random choices that a seed repeats.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result};
 use uuid::Uuid;
 
 /// A generator of numbers (splitmix64): the same seed gives the same numbers.
@@ -10,6 +13,18 @@ impl Dice {
     /// From a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// From the seed that an environment variable holds, else from another one each time; with the seed, to be told.
+    pub fn of_variable(name: &str) -> Result<(u64, Self)> {
+        let given = std::env::var(name).ok().filter(|text| !text.is_empty());
+        let seed = if let Some(text) = given {
+            text.parse().with_context(|| name.to_owned())?
+        } else {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_micros();
+            u64::try_from(now)? % 1_000_000
+        };
+        Ok((seed, Self::new(seed)))
     }
 
     /// A number below `sides`.

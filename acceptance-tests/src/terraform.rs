@@ -136,6 +136,19 @@ impl Terraform {
         self.expect_error_of("apply", &["-auto-approve"])
     }
 
+    /// Applies the plan of [`Terraform::plan_json`] as it was saved, which must fail because an object of this kind is not
+    /// as it was when that plan was made, and must say so.
+    pub fn expect_stale_plan(&self, noun: &str) -> Result<()> {
+        let said = self.expect_error_of("apply", &["planned"])?;
+        let summary = format!("The {noun} has changed since it was planned");
+        said.expect(&[&summary, "Plan again"])?;
+        ensure!(
+            !said.to_string().contains("bug in the provider"),
+            "Terraform takes it for a bug:\n{said}"
+        );
+        Ok(())
+    }
+
     /// Destroys everything, which must fail; returns what was said.
     pub fn expect_destroy_error(&self) -> Result<Diagnostics> {
         self.expect_error_of("destroy", &["-auto-approve"])
@@ -251,8 +264,8 @@ impl Terraform {
     fn expect_error_of(&self, command: &str, arguments: &[&str]) -> Result<Diagnostics> {
         let finished = self
             .command(command)?
-            .args(arguments)
             .arg("-json")
+            .args(arguments)
             .finish()?;
         ensure!(
             finished.code == Some(1),

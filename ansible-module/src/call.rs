@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use argspec::{Answer, Failure, Kind, Opt, Spec};
+use atlas_engine::docker::{ABOUT_CERTIFICATES, ABOUT_HOST, ABOUT_TLS};
 use atlas_engine::{Context, Error, Scope, Words as _};
 
 use crate::params::Params;
@@ -86,33 +87,28 @@ impl Module {
                 .option("docker_tls_verify", Opt::new(Kind::Bool, unused));
         }
         spec.option(
-                "docker_host",
-                Opt::new(
-                    Kind::Str,
-                    "The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).\n\
-                     Without it the environment variable E(DOCKER_HOST) decides, then \
-                     C(unix:///var/run/docker.sock).",
-                )
-                .alias("docker_url"),
-            )
-            .option(
-                "docker_cert_path",
-                Opt::new(
-                    Kind::Path,
-                    "Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.\n\
-                     Without it the environment variable E(DOCKER_CERT_PATH) decides.",
-                )
-                .not_secret(),
-            )
-            .option(
-                "docker_tls_verify",
-                Opt::new(
-                    Kind::Bool,
-                    "Whether to speak TLS with the daemon.\n\
-                     Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.",
-                ),
-            )
+            "docker_host",
+            Opt::new(Kind::Str, &marked(ABOUT_HOST)).alias("docker_url"),
+        )
+        .option(
+            "docker_cert_path",
+            Opt::new(Kind::Path, &marked(ABOUT_CERTIFICATES)).not_secret(),
+        )
+        .option(
+            "docker_tls_verify",
+            Opt::new(Kind::Bool, &marked(ABOUT_TLS)),
+        )
     }
+}
+
+/// A text with code in backquotes, in the markup of Ansible's documentation.
+fn marked(text: &str) -> String {
+    let parts = text.split('`').enumerate();
+    let marked = parts.map(|(position, part)| match position % 2 {
+        0 => part.to_owned(),
+        _ => format!("C({part})"),
+    });
+    marked.collect()
 }
 
 /// An engine's error as a module's failure.
@@ -134,6 +130,12 @@ pub(crate) fn failure(error: &Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn code_is_marked_as_ansible_does() {
+        assert_eq!(marked("`a` or `b/c`."), "C(a) or C(b/c).");
+        assert!(!marked(ABOUT_HOST).contains('`'));
+    }
     use atlas_engine::{FieldPath, k3d};
 
     #[test]

@@ -109,9 +109,24 @@ impl Changes {
         self.warnings.push(sentence.into());
     }
 
+    /// What the world refuses ends a run. A check run tells it and goes on.
+    pub(crate) fn admit<W, T>(
+        &mut self,
+        call: &Call<W>,
+        admitted: Result<T, Error>,
+    ) -> Result<Option<T>, Failure> {
+        match admitted {
+            Err(error) if call.check => {
+                self.foretell(&error);
+                Ok(None)
+            }
+            admitted => admitted.map(Some).map_err(|error| failure(&error)),
+        }
+    }
+
     /// What a run would fail with now, for a check run: an earlier task may have made what is missing, were it not a check
     /// run too.
-    pub(crate) fn foretell(&mut self, error: &Error) {
+    fn foretell(&mut self, error: &Error) {
         self.warn(format!(
             "As things are, a run would fail; what is in the way is taken to be mended by an earlier task. {}",
             failure(error).msg

@@ -10,7 +10,7 @@ pub(crate) struct Yaml;
 impl Words for Yaml {
     fn remedy(&self, remedy: &Remedy) -> String {
         match remedy {
-            Remedy::Text(text) => text.clone(),
+            Remedy::Text(text) | Remedy::MakeRoom { how: text } => text.clone(),
             Remedy::CreateNetwork { .. } => {
                 "Create it first (with the module network, or `docker network create --subnet …`).".to_owned()
             }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use atlas_engine::FieldPath;
+use atlas_engine::docker::{ABOUT_CERTIFICATES, ABOUT_HOST, ABOUT_TLS};
 use tfplugin::{
     Attribute, DataSource, Diagnostics, EphemeralResource, Function, Nesting, Provider, Resource,
     Schema, Type, Value, Warnings,
@@ -27,23 +28,21 @@ impl Provider for Atlas {
             "docker_host",
             Attribute::optional(
                 Type::String,
-                "The Docker daemon: `unix:///path`, `tcp://host:port`. Default: `DOCKER_HOST`, then \
-                 `unix:///var/run/docker.sock`.",
+                ABOUT_HOST,
             ),
         )
         .attribute(
             "docker_cert_path",
             Attribute::optional(
                 Type::String,
-                "Folder with `ca.pem`, `cert.pem` and `key.pem` for a daemon behind TLS; `~/` is the home folder. \
-                 Default: `DOCKER_CERT_PATH`.",
+                &format!("{ABOUT_CERTIFICATES} `~/` is the home folder."),
             ),
         )
         .attribute(
             "docker_tls_verify",
             Attribute::optional(
                 Type::Bool,
-                "Whether to speak TLS with the daemon. Default: whether `DOCKER_TLS_VERIFY` is set.",
+                ABOUT_TLS,
             ),
         )
         .attribute(

@@ -4,6 +4,7 @@
 //! the object was changed in between, the second plan would differ from the first, and Terraform would call that a bug of the
 //! provider. So each look that a plan is made upon is compared with the one that the state is from.
 
+use atlas_engine::bridge;
 use atlas_engine::k3d::Observed;
 use serde::{Deserialize, Serialize};
 use tfplugin::{AttributePath, Diagnostics, Operation, PrivateKey};
@@ -41,6 +42,19 @@ impl Seen {
             format!("{name} ({state}, container {id}, {place} network {network})")
         });
         nodes.collect()
+    }
+
+    /// A look at a bridge: its network alone. Nodes join and leave in the same apply, when their clusters change before it,
+    /// and the plan is the same with them and without.
+    pub(crate) fn of_bridge(observed: &bridge::Observed) -> Self {
+        let network = observed.network.iter();
+        let told = network.map(|network| {
+            let id = network.id.get(..12).unwrap_or(&network.id);
+            let subnet = network.subnet.map(|net| net.to_string());
+            let subnet = subnet.unwrap_or_else(|| "none".to_owned());
+            format!("network {} (id {id}, subnet {subnet})", network.name)
+        });
+        told.collect()
     }
 
     /// Keeps it with the state that it is handed over with.
@@ -87,7 +101,35 @@ impl Seen {
 
 #[cfg(test)]
 mod tests {
+    use atlas_engine::docker::DockerNetwork;
+
     use super::*;
+
+    #[test]
+    fn a_bridge_is_another_by_its_network_and_not_by_who_is_on_it() {
+        let observed = |id: &str, subnet: &str| {
+            let mut found = bridge::Observed::default();
+            found.network = Some(DockerNetwork {
+                name: "atlas-bridge-b".to_owned(),
+                id: id.to_owned(),
+                subnet: subnet.parse().ok(),
+                ..DockerNetwork::default()
+            });
+            found
+        };
+        let before = Seen::of_bridge(&observed("1", "10.0.0.0/24"));
+        let mut more = observed("1", "10.0.0.0/24");
+        more.recorded.push("us".to_owned());
+        assert_eq!(Seen::of_bridge(&more).same_as(&before, "bridge"), Ok(()));
+        for other in [
+            observed("2", "10.0.0.0/24"),
+            observed("1", "10.0.1.0/24"),
+            bridge::Observed::default(),
+        ] {
+            let changed = Seen::of_bridge(&other).same_as(&before, "bridge");
+            assert!(changed.is_err(), "{other:?}");
+        }
+    }
 
     fn seen(parts: &[&str]) -> Seen {
         parts.iter().map(|part| (*part).to_owned()).collect()

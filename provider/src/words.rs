@@ -28,6 +28,9 @@ impl Words for Hcl {
     fn remedy(&self, remedy: &Remedy) -> String {
         match remedy {
             Remedy::Text(text) => text.clone(),
+            Remedy::MakeRoom { how } => {
+                format!("{how} `terraform destroy` plans what is new as well, unless it is told -refresh=false.")
+            }
             Remedy::CreateNetwork { .. } => {
                 "Create it first (atlas_network, or `docker network create --subnet …`).".to_owned()
             }

@@ -301,22 +301,24 @@ fn a_bridge_follows_its_members() -> Result<()> {
     us.serve()?;
     both_ways(&us, &eu).context("after a member was replaced")?;
 
-    // A transit network that somebody removed comes back with everything on it.
-    let network = network_of(&sandbox, "transit");
-    for side in [&us, &eu, &ap] {
-        docker.run(&["network", "disconnect", "--force", &network, &side.server()])?;
-    }
-    docker.run(&["network", "rm", &network])?;
-    terraform.expect_changes()?.expect(address, &["create"])?;
-    terraform.repair()?;
-    both_ways(&us, &eu).context("after the transit network was removed")?;
-
-    // Names move to another domain in place.
+    // A transit network that somebody removed comes back with everything on it. A plan from before that is stale.
     let domain = "domain = \"world.example\"";
     let moved = bridge(&sandbox, "transit", 20, &["us", "eu", "ap"], domain);
     terraform
         .plan(&(clusters.clone() + &moved))?
         .expect(address, &["update"])?;
+    let network = network_of(&sandbox, "transit");
+    for side in [&us, &eu, &ap] {
+        docker.run(&["network", "disconnect", "--force", &network, &side.server()])?;
+    }
+    docker.run(&["network", "rm", &network])?;
+    terraform.expect_stale_plan("bridge")?;
+    terraform.write(&(clusters.clone() + &three))?;
+    terraform.expect_changes()?.expect(address, &["create"])?;
+    terraform.repair()?;
+    both_ways(&us, &eu).context("after the transit network was removed")?;
+
+    // Names move to another domain in place.
     terraform.apply(&(clusters.clone() + &moved))?;
     let name = format!("web.default.svc.{}.world.example", eu.cluster);
     web::fetch_from_pod(&us.kubectl, "web", &name, &eu.cluster)?;

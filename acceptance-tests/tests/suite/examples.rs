@@ -167,10 +167,10 @@ fn every_example_of_a_module_runs() -> Result<()> {
         let text = fs::read_to_string(folder.join(format!("{module}.yml")))?;
         let tasks: Vec<Value> = serde_yaml_ng::from_str(&home.text(&text)?)?;
         for task in tasks {
-            let removes = task["name"]
+            let goes = task["name"]
                 .as_str()
                 .is_some_and(|name| name.starts_with("Remove"));
-            if removes {
+            if goes {
                 removed.push((module, task));
             } else {
                 made.push(task);
@@ -262,9 +262,12 @@ fn whole_examples_are_installed_applied_and_destroyed() -> Result<()> {
     .into_iter()
     .map(|name| copied(&mut home, &sandbox, name))
     .collect::<Result<_>>()?;
-    let beside =
-        "terraform {\n  required_providers {\n    aws = { source = \"hashicorp/aws\" }\n  }\n}\n";
-    fs::write(roots[2].join("beside.tf"), beside)?;
+    // Another provider beside it, as in anybody's own configuration.
+    let main = roots[2].join("main.tf");
+    let text = fs::read_to_string(&main)?;
+    let head = "required_providers {\n";
+    let beside = format!("{head}    aws = {{ source = \"hashicorp/aws\" }}\n");
+    fs::write(main, text.replacen(head, &beside, 1))?;
     std::thread::scope(|scope| {
         let running: Vec<_> = roots
             .iter()

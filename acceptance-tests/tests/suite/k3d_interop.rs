@@ -1,9 +1,11 @@
 //! Terraform and the k3d command line take turns on one cluster.
 
+use std::fs;
 use std::time::Duration;
 
 use acceptance_tests::{Cluster, Docker, K3dVersion, Kubectl, Sandbox, Settings, eventually};
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 /// k3d looks for the cluster in the default kubeconfig, which Atlas leaves alone unless it is asked to
 /// write there; in a test there is none.
@@ -92,6 +94,31 @@ impl Drop for OtherImage {
     }
 }
 
+/// A registry that nobody needs.
+const REGISTRIES: &str = "mirrors:\n  registry.example:\n    endpoint: [\"http://127.0.0.1:1\"]\n";
+
+/// Both agents of a cluster have the same limits and registries, and Kubernetes knows how much memory they have, whatever
+/// the machine has. (The k3d CLI divides by 1000 where it says kB.)
+fn expect_siblings(docker: Docker, cluster: &str) -> Result<()> {
+    let agents = [0, 1].map(|index| format!("k3d-{cluster}-agent-{index}"));
+    let has = |agent: &str| -> Result<([Option<Value>; 2], String)> {
+        let container = docker.container(agent)?;
+        let of_host = ["/HostConfig/Ulimits", "/HostConfig/PidMode"];
+        let of_host = of_host.map(|pointer| container.at(pointer).cloned());
+        let registries = docker.exec(agent, &["cat", "/etc/rancher/k3s/registries.yaml"])?;
+        Ok((of_host, registries))
+    };
+    let (theirs, ours) = (has(&agents[0])?, has(&agents[1])?);
+    ensure!(theirs == ours, "k3d's has {theirs:?}, Atlas's {ours:?}");
+    let limited = ours.0[0].as_ref().is_some_and(|all| !all.is_null());
+    ensure!(limited && ours.1.contains("registry.example"), "{ours:?}");
+    let capacity = ["-o", "jsonpath={.items[*].status.capacity.memory}"];
+    let nodes = ["get", "node", &agents[0], &agents[1]];
+    let seen = Kubectl::in_cluster(cluster).run(&[&nodes[..], &capacity].concat())?;
+    ensure!(seen == "1073741Ki 1Gi", "Kubernetes sees {seen}");
+    Ok(())
+}
+
 #[test]
 fn terraform_takes_over_what_k3d_made() -> Result<()> {
     let sandbox = Sandbox::open()?;
@@ -101,7 +128,24 @@ fn terraform_takes_over_what_k3d_made() -> Result<()> {
     let k3d = sandbox.k3d(K3dVersion::V5_8_3)?.loadbalancer(&image.0);
     let (name, port) = (sandbox.name("theirs"), sandbox.port(0)?);
     let published = format!("127.0.0.1:{port}:30080@loadbalancer");
-    k3d.create(&name, &["--agents", "1", "--port", &published])?;
+    let registries = sandbox.path("registries.yaml");
+    fs::write(&registries, REGISTRIES)?;
+    let registries = registries.display().to_string();
+    k3d.create(
+        &name,
+        &[
+            "--agents",
+            "1",
+            "--port",
+            &published,
+            "--registry-config",
+            &registries,
+            "--runtime-ulimit",
+            "core=0:0",
+            "--agents-memory",
+            "1g",
+        ],
+    )?;
     let server = docker.container(&format!("k3d-{name}-server-0"))?;
 
     // Only what the user asked k3d for, said in HCL: the plan after the import is empty.
@@ -110,6 +154,9 @@ fn terraform_takes_over_what_k3d_made() -> Result<()> {
             "resource \"atlas_k3d_cluster\" \"theirs\" {{
   name   = \"{name}\"
   agents = {agents}
+  runtime {{
+    agents_memory = \"1g\"
+  }}
   port {{
     host           = \"127.0.0.1\"
     host_port      = {port}
@@ -140,6 +187,10 @@ data \"atlas_k3d_cluster\" \"found\" {{
             == Some(image.0.as_str()),
         "the load balancer was replaced"
     );
+
+    // An agent that Terraform adds is like the one that k3d made. This takes about fifteen seconds.
+    terraform.apply(&config(2))?;
+    expect_siblings(docker, &name)?;
 
     // From here on it is Terraform's: changed in place, and removed without a trace.
     terraform.apply(&config(0))?;

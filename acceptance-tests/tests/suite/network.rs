@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use acceptance_tests::{Sandbox, Settings};
+use acceptance_tests::{Face, Faces, Sandbox, Settings};
 use anyhow::{Context, Result, ensure};
+use serde_json::json;
 
 fn config(name: &str, subnet: &str) -> String {
     format!(
@@ -51,6 +52,18 @@ fn a_network_lives_is_imported_and_comes_back_when_it_disappears() -> Result<()>
         docker.network(&name)?.is_some(),
         "the network did not come back"
     );
+
+    // So it is by a module, after which Terraform has nothing to do. This takes about ten seconds.
+    docker.run(&["network", "rm", &name])?;
+    let ansible = sandbox.ansible()?;
+    let faces = Faces {
+        terraform: &terraform,
+        address: "atlas_network.n",
+        ansible: &ansible,
+        module: "network",
+        arguments: json!({"name": name, "subnet": subnet, "labels": {"owner": "test"}}),
+    };
+    faces.expect_mended(&["create"], Face::Module)?;
 
     // Another subnet is another network, and the plan says so.
     let moved = self::config(&name, &sandbox.subnet(1));
@@ -199,6 +212,88 @@ fn subnets_may_move_on_by_one_and_names_change_in_one_apply() -> Result<()> {
     terraform.apply(&(named("c", 1) + &named("d", 2)))?;
     // Another one of Atlas's is in the way of a plan that is never applied: it can be destroyed nevertheless.
     terraform.write(&(named("c", 1) + &named("d", 2) + &named("e", 2)))?;
+    terraform.destroy().map(drop)
+}
+
+/// Terraform plans before it destroys, and does not tell the provider why. The refusal says how to destroy without.
+#[test]
+fn what_is_planned_on_a_foreign_subnet_holds_up_no_destroy() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let (foreign, taken) = (sandbox.name("foreign"), sandbox.subnet(1));
+    docker.run(&["network", "create", "--subnet", &taken, &foreign])?;
+    let ours = network("a", &sandbox.name("a"), &sandbox.subnet(0), "");
+    terraform.apply(&ours)?;
+    terraform.write(&(ours + &network("b", &sandbox.name("b"), &taken, "")))?;
+    terraform
+        .expect_destroy_error()?
+        .expect(&[&foreign, "-refresh=false"])?;
+    terraform
+        .command("destroy")?
+        .args(["-auto-approve", "-refresh=false"])
+        .succeed()?;
+    ensure!(
+        docker.network(&foreign)?.is_some() && docker.network(&sandbox.name("a"))?.is_none(),
+        "the foreign network went, or ours stayed"
+    );
+    Ok(())
+}
+
+/// Each waits for what the other has, and both keep what is in them.
+#[test]
+fn servers_and_clusters_swap_their_ports_in_one_apply() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let (terraform, docker) = (sandbox.terraform()?, sandbox.docker());
+    let shared = sandbox.name("net");
+    let server = |label: &str, port: u16| {
+        format!(
+            "resource \"atlas_localstack\" \"{label}\" {{
+  name    = \"{}\"
+  network = atlas_network.n.name
+  port    = {port}
+}}
+",
+            sandbox.name(label)
+        )
+    };
+    let cluster = |label: &str, n: u8, port: u16| {
+        format!(
+            "resource \"atlas_k3d_cluster\" \"{label}\" {{
+  name         = \"{}\"
+  network      = atlas_network.n.name
+  cluster_cidr = \"{}\"
+  service_cidr = \"{}\"
+  port {{
+    host_port      = {port}
+    container_port = 80
+    node_filters   = [\"loadbalancer\"]
+  }}
+}}
+",
+            sandbox.name(label),
+            sandbox.pods(n),
+            sandbox.services(n),
+        )
+    };
+    let ports = [0, 1, 2, 3].map(|n| sandbox.port(n));
+    let [a, b, c, d] = ports;
+    let (a, b, c, d) = (a?, b?, c?, d?);
+    let config = |[a, b, c, d]: [u16; 4]| {
+        network("n", &shared, &sandbox.subnet(0), "")
+            + &server("s", a)
+            + &server("t", b)
+            + &cluster("k", 0, c)
+            + &cluster("l", 1, d)
+    };
+    terraform.apply(&config([a, b, c, d]))?;
+    let node = format!("k3d-{}-server-0", sandbox.name("k"));
+    let before = docker.container(&node)?.id().to_owned();
+    terraform.apply(&config([b, a, d, c]))?;
+    terraform.expect_no_changes()?;
+    ensure!(
+        docker.container(&node)?.id() == before,
+        "{node} was made anew"
+    );
     terraform.destroy().map(drop)
 }
 

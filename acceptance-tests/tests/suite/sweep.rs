@@ -3,11 +3,11 @@
 //!
 //! Objects are small, and a call that fails ends an apply early: some 40 faults take about a minute and a half.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use acceptance_tests::{
-    Cluster, Fault, FaultProxy, Kubectl, Pattern, Sandbox, Terraform, descendant_running,
-    eventually,
+    Cluster, Dice, Fault, FaultProxy, Kubectl, Pattern, Running, Sandbox, Terraform,
+    descendant_running, eventually,
 };
 use anyhow::{Context, Result, ensure};
 
@@ -229,4 +229,83 @@ fn every_call_about_a_cluster_may_fail() -> Result<()> {
         swept.proxy.heal();
     }
     terraform.destroy().map(drop)
+}
+
+/// How often the provider is killed at a moment that nobody chose.
+const KILLS: usize = 5;
+
+/// Whatever a provider was about when it was killed, the next apply ends it, and nothing is left over: by name, as the
+/// same objects are there as where nobody was killed. A network, a server and a cluster of one node are made at once, in some
+/// eight seconds, so that this takes about two minutes.
+#[expect(clippy::print_stdout, reason = "the seed is for the reader")]
+#[test]
+fn a_provider_that_is_killed_at_any_moment_leaves_what_the_next_apply_ends() -> Result<()> {
+    let (seed, mut dice) = Dice::of_variable("ATLAS_KILL_SEED")?;
+    println!("ATLAS_KILL_SEED={seed}");
+    let sandbox = Sandbox::open()?;
+    let swept = Swept::new(&sandbox)?;
+    let (terraform, docker) = (&swept.terraform, sandbox.docker());
+    let config = format!(
+        "resource \"atlas_network\" \"n\" {{
+  name   = \"{name}\"
+  subnet = \"{subnet}\"
+}}
+resource \"atlas_localstack\" \"s\" {{
+  name    = \"{name}\"
+  network = atlas_network.n.name
+  port    = {port}
+}}
+{cluster}",
+        name = sandbox.name("net"),
+        subnet = sandbox.subnet(1),
+        port = sandbox.port(0)?,
+        cluster = Cluster::new(&sandbox, "k", 0)
+            .with("k3d {\n    disable_load_balancer = true\n  }")
+            .hcl(),
+    );
+    // From the first mark on, which the first create writes.
+    let marks = Pattern::of("POST", "/volumes/create");
+    let under_way = || -> Result<(Running, Instant)> {
+        let before = swept.proxy.calls(&marks).len();
+        let mut running = terraform.start_apply(&config)?;
+        eventually(Duration::from_secs(60), || {
+            ensure!(running.is_running()?, "it ended\n{}", running.output());
+            ensure!(swept.proxy.calls(&marks).len() > before, "no mark yet");
+            Ok(())
+        })?;
+        Ok((running, Instant::now()))
+    };
+    let (running, begun) = under_way()?;
+    running.wait()?.success()?;
+    let whole = begun.elapsed();
+    terraform.expect_no_changes()?;
+    let everything = docker.objects(&sandbox.prefix())?;
+    terraform.destroy()?;
+
+    let most = u64::try_from(whole.as_millis())?;
+    let mut killed = 0;
+    for round in 0..KILLS * 2 {
+        if killed == KILLS {
+            break;
+        }
+        let moment = Duration::from_millis(dice.roll(most));
+        let told = format!("ATLAS_KILL_SEED={seed}, round {round}, after {moment:?} of {whole:?}");
+        let (running, begun) = under_way().with_context(|| told.clone())?;
+        std::thread::sleep(moment.saturating_sub(begun.elapsed()));
+        let provider = descendant_running(running.pid(), "terraform-provider-atlas");
+        // One that was faster than usual is no kill.
+        let hit = provider.is_some_and(|provider| provider.kill().is_ok());
+        let finished = running.wait()?;
+        killed += usize::from(hit && finished.code == Some(1));
+        let converged = terraform.apply(&config);
+        converged.with_context(|| format!("{told}, which ended so:\n{finished}"))?;
+        let there = docker.objects(&sandbox.prefix())?;
+        ensure!(
+            there == everything,
+            "{told}: there is\n{there}and should be\n{everything}"
+        );
+        terraform.destroy().with_context(|| told)?;
+    }
+    ensure!(killed == KILLS, "only {killed} were killed of {KILLS}");
+    Ok(())
 }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use argspec::{Answer, Failure};
-use atlas_engine::Error;
 use atlas_engine::k3d::{self, Observed, Pair, Plan, Spec};
 use atlas_engine::kubeconfig::Kept;
+use atlas_engine::{Error, network};
 use serde_json::{Map, Value};
 
 use super::cluster_options::{options, specify};
@@ -239,7 +239,7 @@ async fn warn_of_network(
     changes: &mut Changes,
 ) -> Result<(), Failure> {
     if let (Some(name), None) = (&spec.network, observed) {
-        let found = call.cx.docker.network(name).await;
+        let found = network::observe(&call.cx, name).await;
         if found.map_err(|error| failure(&error))?.is_none() {
             changes.warn(format!(
                 "Network {name} does not exist yet, and is taken to be made by an earlier task"

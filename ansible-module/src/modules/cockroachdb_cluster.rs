@@ -154,13 +154,14 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if !observed.is_gone() {
             changes.property("state", "present", "absent");
             changes.action(format!("remove all nodes of {name}"));
+            let force = params.flag("force_destroy").unwrap_or(false);
+            changes.admit(call, cluster::admit_delete(&call.cx, &name, force).await)?;
             if !call.check {
                 let spec = Spec {
                     name: name.clone(),
                     certificates: certificates(params)?,
                     ..Spec::default()
                 };
-                let force = params.flag("force_destroy").unwrap_or(false);
                 cluster::delete(&call.cx, &spec, force)
                     .await
                     .map_err(fail)?;
@@ -170,10 +171,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         return Ok(changes.answer(call, "cluster", object(&name, &observed)));
     }
     let spec = specify(params, &observed)?;
-    match cluster::admit(&call.cx, &spec).await {
-        Err(error) if call.check => changes.foretell(&error),
-        admitted => drop(admitted.map_err(fail)?),
-    }
+    changes.admit(call, cluster::admit(&call.cx, &spec).await)?;
     let plan = cluster::plan(&spec, &observed);
     if plan.steps.contains(&cluster::Step::Init) {
         changes.property("state", "absent", "present");

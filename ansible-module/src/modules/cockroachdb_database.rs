@@ -144,8 +144,10 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if may_be {
             changes.property("state", "present", "absent");
             changes.action(format!("drop database {name}"));
+            let force = params.flag("force_destroy").unwrap_or(false);
+            let admitted = database::admit_delete(&call.cx, &cluster, &name, force).await;
+            changes.admit(call, admitted)?;
             if !call.check {
-                let force = params.flag("force_destroy").unwrap_or(false);
                 let dropped = database::delete(&call.cx, &cluster, &name, force).await;
                 dropped.map_err(fail)?;
                 return Ok(changes.answer(call, "database", Value::Null));
@@ -154,10 +156,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         return Ok(changes.answer(call, "database", now(&observed)));
     }
     let spec = specify(params, observed.shape.as_ref())?;
-    match database::admit(&call.cx, &spec).await {
-        Err(error) if call.check => changes.foretell(&error),
-        admitted => drop(admitted.map_err(fail)?),
-    }
+    changes.admit(call, database::admit(&call.cx, &spec).await)?;
     let plan = database::plan(&spec, observed.exists, observed.shape.as_ref());
     if !observed.exists {
         describe(&spec.shape, &mut changes);

@@ -179,10 +179,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         return remove(call, &observed, changes, &title).await;
     }
     let spec = specify(&call.params, &observed)?;
-    match region::admit(&call.cx, &spec).await {
-        Err(error) if call.check => changes.foretell(&error),
-        admitted => drop(admitted.map_err(fail)?),
-    }
+    changes.admit(call, region::admit(&call.cx, &spec).await)?;
     let around = Around::now(&spec);
     let plan = region::plan(&spec, &observed, &around);
     if let Some(text) = around.warning() {
@@ -196,6 +193,8 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
             return Err(changes.refusal());
         }
         changes.action(format!("make {title} anew"));
+        let admitted = region::admit_delete(&call.cx, &cluster, &name).await;
+        changes.admit(call, admitted)?;
     }
     if call.check || changes.is_empty() {
         return Ok(changes.answer(call, "region", object(&observed, spec.placement)));
@@ -224,6 +223,8 @@ async fn remove(
     if let Some(text) = region::warning(observed, 0) {
         changes.warn(text);
     }
+    let admitted = region::admit_delete(&call.cx, &observed.cluster, &observed.region).await;
+    changes.admit(call, admitted)?;
     if call.check {
         return Ok(changes.answer(call, "region", object(observed, Placement::Docker)));
     }

@@ -8,6 +8,7 @@ use atlas_engine::cockroachdb::region::Placement;
 use atlas_engine::cockroachdb::topology::View;
 use atlas_engine::cockroachdb::{cluster, region};
 use atlas_engine::localstack::server;
+use atlas_engine::network::list;
 use atlas_engine::{bridge, k3d, labels};
 use serde_json::{Value, json};
 
@@ -84,10 +85,7 @@ pub(super) fn networks() -> Module {
 
 async fn read_networks(call: &Call) -> Result<Answer, Failure> {
     let name = call.params.text("name");
-    let all = call
-        .cx
-        .docker
-        .networks(None)
+    let all = list(&call.cx, None)
         .await
         .map_err(|error| failure(&error))?;
     let wanted = all
@@ -124,7 +122,7 @@ async fn read_bridges(call: &Call) -> Result<Answer, Failure> {
         vec![name.to_owned()]
     } else {
         let label = Some(labels::ATLAS_BRIDGE);
-        let all = call.cx.docker.networks(label).await.map_err(fail)?;
+        let all = list(&call.cx, label).await.map_err(fail)?;
         let names = all
             .iter()
             .filter_map(|one| one.labels.get(labels::ATLAS_BRIDGE).cloned());

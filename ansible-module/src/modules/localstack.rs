@@ -178,23 +178,17 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
                 Some(true) => Content::Goes,
                 _ => Content::Stays,
             };
+            changes.admit(call, server::admit_delete(&call.cx, &name, content).await)?;
             if !call.check {
                 let removed = server::delete(&call.cx, &name, content).await;
                 removed.map_err(fail)?;
                 return Ok(changes.answer(call, "localstack", Value::Null));
             }
-            if let Err(error) = server::admit_delete(&call.cx, &name, content).await {
-                changes.foretell(&error);
-            }
         }
         return Ok(changes.answer(call, "localstack", object(&observed)));
     }
     let spec = specify(call, observed.found.as_ref())?;
-    match server::admit(&call.cx, &spec).await {
-        // The network, for instance, may be an earlier task's.
-        Err(error) if call.check => changes.foretell(&error),
-        admitted => drop(admitted.map_err(fail)?),
-    }
+    changes.admit(call, server::admit(&call.cx, &spec).await)?;
     let plan = server::plan(&spec, &observed);
     if observed.found.is_none() {
         changes.property("state", "absent", "present");

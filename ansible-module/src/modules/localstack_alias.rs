@@ -266,13 +266,10 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
     let queue = params.inner("queue").map(|queue| queue.required("name"));
     let title = format!("alias {}/{name}", account.region);
     let mut changes = Changes::of(title.clone());
+    // In a check run the server may be an earlier task's, which made nothing.
     let observed = match alias::observe(&call.cx, &account, &name, queue.as_deref()).await {
-        // The server may be an earlier task's, which made nothing.
-        Err(error) if call.check && alias::gives_no_answer(&error) => {
-            changes.foretell(&error);
-            Observed::default()
-        }
-        observed => observed.map_err(fail)?,
+        Err(error) if !alias::gives_no_answer(&error) => return Err(fail(error)),
+        looked => changes.admit(call, looked)?.unwrap_or_default(),
     };
     let found = observed.spec(&account, &name, None);
     if params.text("state") == Some("absent") {
@@ -280,11 +277,8 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
             changes.property("state", "present", "absent");
             changes.action(format!("remove {title}"));
             let spec = specify(params, &account, found.as_ref())?;
-            if call.check {
-                if let Err(error) = alias::admit_delete(&call.cx, &spec).await {
-                    changes.foretell(&error);
-                }
-            } else {
+            changes.admit(call, alias::admit_delete(&call.cx, &spec).await)?;
+            if !call.check {
                 alias::delete(&call.cx, &spec).await.map_err(fail)?;
                 return Ok(changes.answer(call, "alias", Value::Null));
             }

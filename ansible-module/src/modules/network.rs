@@ -198,7 +198,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         return Err(changes.refusal());
     }
     if anew {
-        let others = call.cx.docker.networks(None).await.map_err(fail)?;
+        let others = network::list(&call.cx, None).await.map_err(fail)?;
         let path = FieldPath::of("subnet");
         let overlap = network::refuse_overlap(spec.subnet, &name, &path, &others);
         error::refuse(overlap.into_iter().collect()).map_err(|error| failure(&error))?;

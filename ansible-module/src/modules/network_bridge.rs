@@ -62,8 +62,18 @@ fn options() -> Options {
             "clusters",
             Opt::list(
                 Kind::Str,
-                "All clusters on the bridge, at least two; others leave it. Needed to make the bridge.",
+                "All clusters on the bridge, at least two. Needed to make the bridge. Others that are on it are a reason \
+                 not to change it, unless O(purge_clusters) says that they leave.",
             ),
+        )
+        .option(
+            "purge_clusters",
+            Opt::new(
+                Kind::Bool,
+                "Whether clusters leave the bridge that are on it and not among O(clusters). A module knows no owner of \
+                 a bridge: they may be somebody else's.",
+            )
+            .or(false),
         )
         .option(
             "dns",
@@ -220,11 +230,16 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     }
     let spec = specify(call, found.as_ref())?;
     if found.is_none() {
-        let others = call.cx.docker.networks(None).await.map_err(fail)?;
-        let own = bridge::network_name(&name);
-        let overlap = network::refuse_overlap(spec.subnet, &own, &FieldPath::of("subnet"), &others);
-        error::refuse(overlap.into_iter().collect()).map_err(fail)?;
+        let others = network::list(&call.cx, None).await.map_err(fail)?;
+        let found = bridge::in_the_way(&spec, &observed, &others).into_iter();
+        error::refuse(found.map(|one| one.problem).collect()).map_err(fail)?;
         changes.property("state", "absent", "present");
+    }
+    if !call.params.flag("purge_clusters").unwrap_or(false) {
+        let leaving = bridge::undeclared(&spec, &observed);
+        if !leaving.is_empty() {
+            return Err(staying(&name, &leaving));
+        }
     }
     let plan = bridge::plan(&spec, &observed).map_err(fail)?;
     describe(found.as_ref(), &spec, &mut changes);
@@ -268,6 +283,16 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     Ok(changes.answer(call, "bridge", object(&name, &made)))
 }
 
+/// The refusal to take clusters off a bridge without consent.
+fn staying(name: &str, leaving: &[String]) -> Failure {
+    let all = leaving.join(", ");
+    Failure::new(format!(
+        "clusters: bridge {name} also has {all}, which this task does not declare: nothing was changed. Add them to \
+         clusters, or set purge_clusters: true to take them off it."
+    ))
+    .field("undeclared", json!(leaving))
+}
+
 fn describe(found: Option<&Spec>, spec: &Spec, changes: &mut Changes) {
     let set = |spec: &Spec| names(spec).into_iter().collect::<BTreeSet<_>>();
     let Some(found) = found else {
@@ -284,5 +309,19 @@ fn describe(found: Option<&Spec>, spec: &Spec, changes: &mut Changes) {
     changes.property("dns", found.dns, spec.dns);
     if spec.dns {
         changes.property("domain", found.domain.as_str(), spec.domain.as_str());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clusters_that_would_leave_are_named_with_the_way_to_consent() {
+        let refused = staying("world", &["ap".to_owned(), "sa".to_owned()]);
+        for part in ["bridge world", "ap, sa", "purge_clusters: true"] {
+            assert!(refused.msg.contains(part), "{}", refused.msg);
+        }
+        assert_eq!(refused.fields["undeclared"], json!(["ap", "sa"]));
     }
 }

@@ -116,13 +116,17 @@ pub(crate) async fn mark(cx: &Context, object: &Begun) -> Result<()> {
 /// # Errors
 /// What Docker says.
 pub async fn clear(cx: &Context, object: &Begun) -> Result<()> {
+    cx.guard("removing a mark", remove(cx, object)).await
+}
+
+async fn remove(cx: &Context, object: &Begun) -> Result<()> {
     cx.docker.remove_volume(&object.volume()).await
 }
 
 /// Removes the mark at the end of a create or a change: the last step before the end is told, so that a kill leaves the mark.
-/// Nothing is failed for a mark that stays: that is a warning.
+/// Nothing is failed for a mark that stays: that is a warning. Who stops the operation at its end does not stop this.
 pub async fn end(cx: &Context, object: &Begun) {
-    if let Err(error) = clear(cx, object).await {
+    if let Err(error) = remove(cx, object).await {
         let (kind, name, volume) = (object.kind.name(), &object.name, object.volume());
         cx.warn(
             format!("The mark of the create of {kind} {name} stays"),

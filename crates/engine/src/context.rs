@@ -50,8 +50,8 @@ pub struct Scope {
 /// The surroundings of one operation on Docker.
 #[derive(Clone)]
 pub struct Context {
-    /// The Docker daemon.
-    pub docker: Docker,
+    /// The Docker daemon: the engine's own, whose calls hear of time limit and cancellation by [`Scope::guard`].
+    pub(crate) docker: Docker,
     scope: Scope,
 }
 

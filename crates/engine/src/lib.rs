@@ -23,6 +23,7 @@ pub mod context;
 mod difference;
 pub mod docker;
 pub mod error;
+mod handover;
 pub mod image;
 pub mod images;
 pub mod k3d;

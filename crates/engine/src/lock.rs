@@ -39,6 +39,29 @@ pub(crate) async fn take(cx: &Context, name: &str) -> Result<Lock> {
     .await
 }
 
+/// Takes the lock of this name where nobody holds it.
+///
+/// # Errors
+/// What Docker says where the daemon's id cannot be learnt.
+pub(crate) async fn try_take(cx: &Context, name: &str) -> Result<Option<Lock>> {
+    let daemon = cx.guard("asking the daemon's id", cx.docker.id()).await?;
+    Ok(UnixListener::bind(socket(&daemon, name)).ok().map(Lock))
+}
+
+/// Whether somebody holds the lock of this name.
+///
+/// # Errors
+/// What Docker says where the daemon's id cannot be learnt.
+pub(crate) async fn is_held(cx: &Context, name: &str) -> Result<bool> {
+    let daemon = cx.guard("asking the daemon's id", cx.docker.id()).await?;
+    Ok(is_held_named(&socket(&daemon, name)).await)
+}
+
+async fn is_held_named(socket: &str) -> bool {
+    let asked = UnixStream::connect(socket).await;
+    !asked.is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused)
+}
+
 /// The socket's name: a hash, because the kernel takes 107 bytes.
 fn socket(daemon: &str, name: &str) -> String {
     let mut hash = Sha256::new();
@@ -105,6 +128,16 @@ mod tests {
         assert!(!waiting.is_finished());
         drop(first);
         waiting.await.unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn whether_it_is_held_is_seen_without_taking_it() {
+        let name = unique("seen");
+        assert!(!is_held_named(&name).await);
+        let held = take_named(&name, "x").await.unwrap();
+        assert!(is_held_named(&name).await && is_held_named(&name).await);
+        drop(held);
+        assert!(!is_held_named(&name).await);
     }
 
     #[tokio::test]

@@ -5,21 +5,9 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use crate::context::Context;
 use crate::docker::{Node, PortKey, Published};
 use crate::error::{Problem, Result};
+use crate::handover::Held;
 use crate::network::Hindrance;
 use crate::path::FieldPath;
-
-/// What is wrong with ports that are to be published on 127.0.0.1: see [`hindrances`].
-///
-/// # Errors
-/// What Docker says.
-pub(crate) async fn problems(
-    cx: &Context,
-    wanted: impl IntoIterator<Item = (FieldPath, u16)>,
-    own: impl Fn(&Node, u16) -> bool,
-) -> Result<Vec<Problem>> {
-    let found = hindrances(cx, wanted, own).await?;
-    Ok(found.into_iter().map(|one| one.problem).collect())
-}
 
 /// What holds ports that are to be published on 127.0.0.1, each with the attribute that asks for it. `own` tells whether a
 /// container may have such a port already.
@@ -36,7 +24,7 @@ pub(crate) async fn hindrances(
     let found = wanted.into_iter().filter_map(|(path, port)| {
         let own = |node: &Node| own(node, port);
         let holder = holder(cx, &running, own, here, &PortKey::tcp(port))?;
-        Some(holder.hindrance(path, here, &port.to_string()))
+        Some(holder.hindrance(path, here, &PortKey::tcp(port)))
     });
     Ok(found.collect())
 }
@@ -51,18 +39,21 @@ pub(crate) enum Holder<'a> {
 
 impl Holder<'_> {
     /// As something in the way of who asks for the port at `path`.
-    pub(crate) fn hindrance(&self, path: FieldPath, address: IpAddr, port: &str) -> Hindrance {
+    pub(crate) fn hindrance(&self, path: FieldPath, address: IpAddr, port: &PortKey) -> Hindrance {
         let problem = |holder: &str| {
             Problem::new(
                 path,
-                format!("port {port} of {address} is taken by {holder}."),
+                format!("port {} of {address} is taken by {holder}.", port.port),
                 "Choose another port, or stop what uses it.",
             )
         };
         match self {
             Self::Container(node) => {
                 let problem = problem(&format!("the container {}", node.name));
-                Hindrance::labelled(problem, &node.labels)
+                Hindrance::labelled(problem, &node.labels).holding(Held {
+                    container: node.id.clone(),
+                    port: port.clone(),
+                })
             }
             Self::Program => Hindrance::lasting(problem("another program on this machine")),
         }
@@ -138,15 +129,16 @@ mod tests {
             ..Node::default()
         };
         let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let found =
-            |node: &Node| Holder::Container(node).hindrance(FieldPath::of("port"), here, "8080");
+        let found = |node: &Node| {
+            Holder::Container(node).hindrance(FieldPath::of("port"), here, &PortKey::tcp(8080))
+        };
         assert!(!found(&node).may_go);
         node.labels = crate::labels::labels([(crate::labels::CLUSTER, "old")]);
         let found = found(&node);
         assert!(found.may_go && found.problem.message.contains("k3d-old-serverlb"));
         assert!(
             !Holder::Program
-                .hindrance(FieldPath::of("port"), here, "1")
+                .hindrance(FieldPath::of("port"), here, &PortKey::tcp(1))
                 .may_go
         );
     }

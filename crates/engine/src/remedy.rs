@@ -17,6 +17,11 @@ pub enum Remedy {
     },
     /// A network of the user's own is to be used in place of Docker's.
     UseOwnNetwork,
+    /// What is in the way of something new is to be moved. A run that only removes does not need it.
+    MakeRoom {
+        /// How, in sentences that are right for everybody.
+        how: String,
+    },
     /// The k3d cluster of this name is to be made first.
     CreateCluster {
         /// Its name.
@@ -97,6 +102,9 @@ impl Remedy {
             Self::Text(text("Choose another port, or stop what uses it.")),
             Self::CreateNetwork { name: text("net") },
             Self::UseOwnNetwork,
+            Self::MakeRoom {
+                how: text("Choose another port, or stop what uses it."),
+            },
             Self::CreateCluster { name: text("dev") },
             Self::CreateDatabaseCluster { name: text("bank") },
             Self::CreateDatabaseRegion {
@@ -175,7 +183,7 @@ pub struct Plain;
 impl Words for Plain {
     fn remedy(&self, remedy: &Remedy) -> String {
         match remedy {
-            Remedy::Text(text) => text.clone(),
+            Remedy::Text(text) | Remedy::MakeRoom { how: text } => text.clone(),
             Remedy::CreateNetwork { name } => format!("Make the network {name} first."),
             Remedy::UseOwnNetwork => "Name a network of your own.".to_owned(),
             Remedy::CreateCluster { name } | Remedy::CreateDatabaseCluster { name } => {
@@ -330,13 +338,14 @@ mod tests {
             Remedy::AllowLoss { .. } => 14,
             Remedy::RemoveObject { .. } => 15,
             Remedy::SeparateNetworks => 16,
+            Remedy::MakeRoom { .. } => 17,
         }
     }
 
     #[test]
     fn every_kind_of_remedy_has_a_sample_in_whole_sentences() {
         let kinds: std::collections::BTreeSet<_> = Remedy::samples().iter().map(kind).collect();
-        assert_eq!(kinds, (0..=16).collect());
+        assert_eq!(kinds, (0..=17).collect());
         for remedy in Remedy::samples() {
             let told = remedy.to_string();
             assert!(told.ends_with('.'), "{told}");

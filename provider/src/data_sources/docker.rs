@@ -1,6 +1,7 @@
 //! Data source `atlas_docker`: the daemon that is used.
 
 use async_trait::async_trait;
+use atlas_engine::docker;
 use tfplugin::{Attribute, DataSource, Diagnostics, Operation, Schema, Type, Value};
 
 use crate::configured::Configured;
@@ -31,13 +32,8 @@ impl DataSource<Configured> for DockerDaemon {
         config: Value,
     ) -> Result<Value, Diagnostics> {
         let work = async {
-            operation
-                .data
-                .context(operation)
-                .await?
-                .docker
-                .about()
-                .await
+            let cx = operation.data.context(operation).await?;
+            docker::about(&cx).await
         };
         let about = work
             .await

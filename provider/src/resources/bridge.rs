@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use atlas_engine::bridge::{self, DEFAULT_DOMAIN, Member, Observed, Spec, spec_of};
-use atlas_engine::{Error, FieldPath, Result};
+use atlas_engine::{Error, FieldPath, Problem, Result, network};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
     Resource, Schema, Type, Value,
@@ -10,8 +10,9 @@ use tfplugin::{
 
 use crate::configured::Configured;
 use crate::outcome::Subject;
+use crate::seen::Seen;
 use crate::timeouts;
-use crate::translate::{Reader, diagnostics, push_problems};
+use crate::translate::{Reader, diagnostics, push_passing, push_problems};
 use crate::words::Hcl;
 
 /// The resource.
@@ -80,36 +81,60 @@ fn complete(mut state: Value, observed: &Observed) -> Value {
 }
 
 impl Bridge {
-    /// Whether there is something to do, and whether only another bridge can do it.
+    /// What is to be done.
     async fn check(
         &self,
         operation: &Operation<Configured>,
         spec: &Spec,
         prior: &Value,
         state_changes: bool,
-    ) -> Result<(bool, bool)> {
+    ) -> Result<Checked> {
         // What differs from what was declared before, `read` has found: it would be in the prior state as drift.
         if !state_changes || !operation.data.is_decided() {
-            return Ok((state_changes, false));
+            return Ok(Checked {
+                steps: state_changes,
+                ..Checked::default()
+            });
         }
         let cx = operation.data.context(operation).await?;
         let name = prior.get("name").as_str().unwrap_or(&spec.name);
         let observed = bridge::observe(&cx, name, &names(spec)).await?;
-        if observed.network.is_none() {
-            let networks = cx.docker.networks(None).await?;
-            let own = bridge::network_name(name);
-            let path = FieldPath::of("subnet");
-            let overlap =
-                atlas_engine::network::refuse_overlap(spec.subnet, &own, &path, &networks);
-            atlas_engine::error::refuse(overlap.into_iter().collect())?;
+        if !prior.is_null()
+            && let Err(changed) = Seen::of_bridge(&observed).unchanged(operation, SUBJECT.noun)
+        {
+            return Ok(Checked {
+                changed,
+                ..Checked::default()
+            });
         }
-        let plan = bridge::plan(spec, &observed)?;
+        let networks = network::list(&cx, None).await?;
+        let found = bridge::in_the_way(spec, &observed, &networks);
+        let in_the_way = network::foresee(found)?;
+        let plan = bridge::plan_with_room(spec, &observed)?;
         let absent = spec
             .members
             .iter()
             .any(|member| !observed.clusters.contains_key(&member.cluster));
-        Ok((absent || !plan.steps.is_empty(), !plan.replace.is_empty()))
+        Ok(Checked {
+            steps: absent || !plan.steps.is_empty(),
+            replaces: !plan.replace.is_empty(),
+            in_the_way,
+            changed: Diagnostics::new(),
+        })
     }
+}
+
+/// What a look before the plan has found.
+#[derive(Default)]
+struct Checked {
+    /// Whether there is something to do.
+    steps: bool,
+    /// Whether only another bridge can do it.
+    replaces: bool,
+    /// What the same apply may remove.
+    in_the_way: Vec<Problem>,
+    /// Where the bridge is not as it was when the state was read.
+    changed: Diagnostics,
 }
 
 #[async_trait]
@@ -182,9 +207,11 @@ impl Resource<Configured> for Bridge {
                 .check(operation, &spec, &request.prior, state != request.prior)
                 .await
             {
-                Ok((steps, replace)) => {
-                    pending |= steps || replace;
-                    if replace && requires_replace.is_empty() && !creating {
+                Ok(checked) => {
+                    found = checked.changed;
+                    push_passing(&mut found, &checked.in_the_way);
+                    pending |= checked.steps || checked.replaces;
+                    if checked.replaces && requires_replace.is_empty() && !creating {
                         requires_replace.push(AttributePath::of("subnet"));
                     }
                 }
@@ -223,7 +250,10 @@ impl Resource<Configured> for Bridge {
         let presence = admitted.presence();
         let begun = bridge::begun(planned.get("name").as_str().unwrap_or_default());
         let done = admitted.make(&cx).await;
-        let done = done.map(|observed| complete(planned.clone(), &observed));
+        let done = done.map(|observed| {
+            Seen::of_bridge(&observed).remember(operation);
+            complete(planned.clone(), &observed)
+        });
         SUBJECT.ended(&cx, &begun, planned, presence, done).await
     }
 
@@ -243,6 +273,7 @@ impl Resource<Configured> for Bridge {
             let cx = timeouts::limit(operation.data.context(operation).await?, &before, "read");
             let asked = declared.as_ref().map(names).unwrap_or_default();
             let observed = bridge::observe(&cx, name, &asked).await?;
+            Seen::of_bridge(&observed).remember(operation);
             let Some(found) = spec_of(name, &observed) else {
                 return Ok(Value::Null);
             };
@@ -283,6 +314,7 @@ impl Resource<Configured> for Bridge {
             let spec = specify(&planned)?;
             let cx = timeouts::limit(operation.data.context(operation).await?, &planned, "update");
             let observed = bridge::apply(&cx, &spec).await?;
+            Seen::of_bridge(&observed).remember(operation);
             Ok(complete(planned.clone(), &observed))
         };
         SUBJECT.changed(prior, &planned, work.await)

@@ -97,7 +97,7 @@ async fn foresee(
     {
         return Err(Error::Invalid(vec![problem]));
     }
-    let others = cx.docker.networks(None).await?;
+    let others = network::list(&cx, None).await?;
     let path = FieldPath::of("subnet");
     network::foresee(network::overlapping(spec.subnet, own, &path, &others))
 }

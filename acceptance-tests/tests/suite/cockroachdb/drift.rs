@@ -1,6 +1,6 @@
 //! What was changed behind Terraform's back is seen and mended.
 
-use acceptance_tests::{Sandbox, Terraform};
+use acceptance_tests::{Face, Faces, Sandbox, Terraform};
 use anyhow::{Result, ensure};
 use serde_json::json;
 
@@ -104,6 +104,22 @@ fn what_was_changed_by_hand_is_seen_and_mended() -> Result<()> {
     terraform.apply(&ledger.hcl())?;
     let node = ledger.node("us-east", 1);
     expect_what_is_broken_to_be_mended(&sandbox, &terraform, &ledger)?;
+
+    // A module foretells and mends the same: nodes are taken to go on by either.
+    let ansible = sandbox.ansible()?;
+    let faces = Faces {
+        terraform: &terraform,
+        address: EU,
+        ansible: &ansible,
+        module: "cockroachdb_region",
+        arguments: json!({
+            "cluster": ledger.name,
+            "name": "eu-central",
+            "certificates": terraform.folder().join("certificates"),
+        }),
+    };
+    docker.run(&["pause", &ledger.node("eu-central", 1)])?;
+    faces.expect_mended(&["update"], Face::Module)?;
 
     // Certificates change without a restart.
     let before = docker.container(&node)?.started_at().to_owned();

@@ -58,20 +58,23 @@ options:
     default: 300
   docker_host:
     description:
-    - The Docker daemon, as C(unix:///path), C(tcp://host:port) or C(http://host:port).
-    - Without it the environment variable E(DOCKER_HOST) decides, then C(unix:///var/run/docker.sock).
+    - 'The Docker daemon: C(unix:///path), C(tcp://host:port), C(http://host:port), C(https://host:port) or
+      C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
+      C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
+      (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
+      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
     type: str
     aliases:
     - docker_url
   docker_cert_path:
     description:
-    - Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon that speaks TLS.
-    - Without it the environment variable E(DOCKER_CERT_PATH) decides.
+    - 'Folder with C(ca.pem), C(cert.pem) and C(key.pem), for a daemon behind TLS. Without it: the
+      certificates of the context where one is used, else C(DOCKER_CERT_PATH), then C(~/.docker).'
     type: path
   docker_tls_verify:
     description:
-    - Whether to speak TLS with the daemon.
-    - Without it, whether the environment variable E(DOCKER_TLS_VERIFY) is set decides.
+    - 'Whether to speak TLS with the daemon. Without it: whether the context has certificates where one is
+      used, else whether C(DOCKER_TLS_VERIFY) is set. C(https://) always does.'
     type: bool
 attributes:
   check_mode:

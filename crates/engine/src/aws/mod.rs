@@ -39,6 +39,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 const ATTEMPT: Duration = Duration::from_secs(30);
 /// Attempts per request.
 const ATTEMPTS: u32 = 3;
+/// Time for the first answer of an endpoint, all attempts together. It is asked little then, and one that takes connections and
+/// says nothing, as a paused server does, holds up each plan for so long.
+const FIRST_ANSWER: Duration = Duration::from_secs(12);
 
 /// Where an account is reached, and as who.
 #[derive(Clone, PartialEq, Eq)]
@@ -101,6 +104,13 @@ macro_rules! configured {
 impl Aws {
     /// Clients; nothing is sent yet.
     pub fn new(account: &Account) -> Self {
+        Self::patient(account, FIRST_ANSWER)
+    }
+
+    fn patient(account: &Account, first_answer: Duration) -> Self {
+        let first = TimeoutConfig::builder()
+            .connect_timeout(CONNECT)
+            .operation_timeout(first_answer);
         let http = aws_smithy_http_client::Builder::new()
             .tls_provider(Provider::Rustls(CryptoMode::Ring))
             .build_https();
@@ -114,7 +124,9 @@ impl Aws {
                 configured!(aws_sdk_sqs::Config::builder(), account, http).build(),
             ),
             sts: aws_sdk_sts::Client::from_conf(
-                configured!(aws_sdk_sts::Config::builder(), account, http).build(),
+                configured!(aws_sdk_sts::Config::builder(), account, http)
+                    .timeout_config(first.build())
+                    .build(),
             ),
             endpoint: account.endpoint.clone(),
             region: account.region.clone(),
@@ -258,4 +270,28 @@ fn code_of<E: ProvideErrorMetadata>(error: &SdkError<E>) -> &str {
         .as_service_error()
         .and_then(ProvideErrorMetadata::code)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_endpoint_that_says_nothing_is_given_up_after_one_patience_and_not_one_for_each_attempt()
+     {
+        // Connections are made by the kernel, and nobody takes them.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let account = Account {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            region: "us-east-1".to_owned(),
+            access_key: "test".to_owned(),
+            secret_key: "test".to_owned(),
+        };
+        let patience = Duration::from_millis(300);
+        let asked = Aws::patient(&account, patience);
+        let begun = std::time::Instant::now();
+        let error = asked.account_id().await.unwrap_err();
+        assert!(crate::localstack::alias::gives_no_answer(&error), "{error}");
+        assert!(begun.elapsed() < FIRST_ANSWER, "{:?}", begun.elapsed());
+    }
 }

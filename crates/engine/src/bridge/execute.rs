@@ -4,7 +4,7 @@ use futures_util::future::{join_all, try_join_all};
 
 use super::network_name;
 use super::observe::{Observed, clusters_of, members, observe};
-use super::plan::{Plan, Step, plan};
+use super::plan::{Plan, Step, in_the_way, plan, plan_with_room};
 use super::spec::{Spec, spec_of};
 use super::work::{carry_out, leave, set_names};
 use crate::begun::{self, Begun};
@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::error::{Error, Existing, Remedy, Result};
 use crate::labels;
 use crate::lock::{self, Lock};
-use crate::network::refuse_overlap;
+use crate::network::{self, Patience};
 use crate::path::FieldPath;
 use crate::presence::Presence;
 
@@ -49,8 +49,8 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
     Ok(admitted)
 }
 
-/// The clusters on a bridge that the specification does not name.
-fn undeclared(spec: &Spec, observed: &Observed) -> Vec<String> {
+/// The clusters on a bridge that the specification does not name: they would leave it.
+pub fn undeclared(spec: &Spec, observed: &Observed) -> Vec<String> {
     let Some(found) = spec_of(&spec.name, observed) else {
         return Vec::new();
     };
@@ -81,10 +81,25 @@ fn refused_takeover(name: &str, undeclared: &[String], marked: bool) -> Option<E
     })
 }
 
+/// Checks the bridge. What is in the way and may be going is waited for, without the turn: bridges take it to go.
 async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
+    let mut patience = Patience::new(cx);
+    loop {
+        let admitted = look_now(cx, spec).await?;
+        let existing = network::list(cx, None).await?;
+        let found = in_the_way(spec, &admitted.observed, &existing);
+        if found.is_empty() {
+            return Ok(admitted);
+        }
+        drop(admitted);
+        patience.wants_more(cx, found).await?;
+    }
+}
+
+async fn look_now(cx: &Context, spec: &Spec) -> Result<Admitted> {
     let lock = lock::take(cx, LOCK).await?;
     let observed = observe(cx, &spec.name, &names(spec)).await?;
-    let todo = plan(spec, &observed)?;
+    let todo = plan_with_room(spec, &observed)?;
     for (position, name) in names(spec).iter().enumerate() {
         if !observed.clusters.contains_key(name) {
             let path = FieldPath::of("clusters").index(position).name("name");
@@ -106,14 +121,6 @@ async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
             name: spec.name.clone(),
             fields,
         });
-    }
-    if observed.network.is_none() {
-        let existing = cx
-            .guard("listing networks", cx.docker.networks(None))
-            .await?;
-        let (own, path) = (network_name(&spec.name), FieldPath::of("subnet"));
-        let overlap = refuse_overlap(spec.subnet, &own, &path, &existing);
-        crate::error::refuse(overlap.into_iter().collect())?;
     }
     Ok(Admitted {
         spec: spec.clone(),
@@ -270,8 +277,7 @@ fn warn_of(cx: &Context, cluster: &str, bridge: &str, error: &Error) {
 }
 
 async fn rejoin_all(cx: &Context, cluster: &str) -> Result<()> {
-    let list = cx.docker.networks(Some(labels::ATLAS_BRIDGE));
-    let bridges = cx.guard("listing bridges", list).await?;
+    let bridges = network::list(cx, Some(labels::ATLAS_BRIDGE)).await?;
     if bridges.is_empty() {
         return Ok(());
     }
@@ -281,13 +287,15 @@ async fn rejoin_all(cx: &Context, cluster: &str) -> Result<()> {
             continue;
         };
         // Looked at from outside first: what other clusters do is no business of this one.
-        let attached = cx.docker.containers_on(&network.name).await?;
-        let on_it = clusters_of(&attached).contains(cluster)
-            || members(cx, name, &network, &attached)
-                .await?
-                .iter()
-                .any(|member| member == cluster);
-        if !on_it {
+        let looking = async {
+            let attached = cx.docker.containers_on(&network.name).await?;
+            if clusters_of(&attached).contains(cluster) {
+                return Ok(true);
+            }
+            let members = members(cx, name, &network, &attached).await?;
+            Ok(members.iter().any(|member| member == cluster))
+        };
+        if !cx.guard("looking who is on a bridge", looking).await? {
             continue;
         }
         let mut observed = observe(cx, name, &[cluster.to_owned()]).await?;

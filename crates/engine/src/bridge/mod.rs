@@ -23,9 +23,9 @@ mod spec;
 mod work;
 mod zones;
 
-pub use execute::{Admitted, admit, apply, begun, create, delete, rejoin};
+pub use execute::{Admitted, admit, apply, begun, create, delete, rejoin, undeclared};
 pub use observe::{ClusterView, NodeView, Observed, observe};
-pub use plan::{Plan, Step, plan};
+pub use plan::{Plan, Step, in_the_way, plan, plan_with_room};
 pub use spec::{Member, Spec, spec_of};
 pub use zones::DEFAULT_DOMAIN;
 

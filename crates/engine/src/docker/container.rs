@@ -19,6 +19,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::try_join_all;
 
 use super::network::endpoint;
+use super::runtime::Runtime;
 use super::{Docker, hint};
 use crate::error::{Error, Result};
 use crate::labels::Labels;
@@ -110,6 +111,8 @@ pub struct ContainerSpec {
     pub memory: Option<i64>,
     /// Processor time in billionths of a processor.
     pub nano_cpus: Option<i64>,
+    /// What else it has of its host.
+    pub runtime: Runtime,
     /// In the shape that all of k3d's share: privileged, in the host's user namespace, with `/run` in memory.
     pub is_node: bool,
 }
@@ -165,6 +168,8 @@ pub struct Node {
     pub nano_cpus: i64,
     /// `host:address` lines.
     pub extra_hosts: Vec<String>,
+    /// What else it has of its host.
+    pub runtime: Runtime,
 }
 
 impl Docker {
@@ -434,6 +439,9 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
                 ])
             }),
             extra_hosts: Some(spec.extra_hosts.clone()),
+            ulimits: spec.runtime.ulimits(),
+            pid_mode: spec.runtime.pid_mode.clone(),
+            device_requests: spec.runtime.device_requests(),
             memory: spec.memory,
             nano_cpus: spec.nano_cpus,
             restart_policy: Some(RestartPolicy {
@@ -488,6 +496,7 @@ impl Node {
     fn from_inspect(found: ContainerInspectResponse) -> Self {
         let config = found.config.unwrap_or_default();
         let host = found.host_config.unwrap_or_default();
+        let runtime = Runtime::from_host(&host);
         let state = found.state.unwrap_or_default();
         let endpoints = found
             .network_settings
@@ -553,6 +562,7 @@ impl Node {
             },
             networks,
             static_addresses,
+            runtime,
             memory: host.memory.unwrap_or(0),
             nano_cpus: host.nano_cpus.unwrap_or(0),
             extra_hosts: host.extra_hosts.unwrap_or_default(),

@@ -11,7 +11,7 @@ use futures_util::{Stream, StreamExt as _};
 use super::Docker;
 
 /// After so long without word it is looked again: clocks of two machines differ, and streams break.
-const LOOK_AGAIN: Duration = Duration::from_secs(5);
+pub(crate) const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A stream of what goes.
 pub(crate) struct Departures {

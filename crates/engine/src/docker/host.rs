@@ -10,6 +10,20 @@ use super::DockerConfig;
 
 /// Where a daemon listens that the system runs.
 const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
+
+/// Which daemon is meant, for documentation: code is in backquotes.
+pub const ABOUT_HOST: &str = "The Docker daemon: `unix:///path`, `tcp://host:port`, `http://host:port`, \
+    `https://host:port` or `ssh://user@host`. Without it, as for Docker's own command line: `DOCKER_HOST`, then the context \
+    that `DOCKER_CONTEXT` or `~/.docker/config.json` names, then the socket of the system (`/var/run/docker.sock`), then \
+    that of a daemon without root (in `XDG_RUNTIME_DIR` or `~/.docker`). With `ssh://`, `ssh` must reach the machine without \
+    a question, and find `docker` there.";
+/// Where its certificates are.
+pub const ABOUT_CERTIFICATES: &str = "Folder with `ca.pem`, `cert.pem` and `key.pem`, for a daemon behind TLS. Without it: \
+    the certificates of the context where one is used, else `DOCKER_CERT_PATH`, then `~/.docker`.";
+/// Whether TLS is spoken.
+pub const ABOUT_TLS: &str = "Whether to speak TLS with the daemon. Without it: whether the context has certificates where \
+    one is used, else whether `DOCKER_TLS_VERIFY` is set. `https://` always does.";
+
 /// The context that stands for `DOCKER_HOST` or the usual socket.
 const DEFAULT_CONTEXT: &str = "default";
 

@@ -12,6 +12,7 @@ mod host;
 mod image;
 mod logs;
 mod network;
+mod runtime;
 mod volume;
 
 use std::path::PathBuf;
@@ -20,14 +21,17 @@ use std::time::Duration;
 
 use bollard::API_DEFAULT_VERSION;
 
+use crate::context::Context;
 use crate::error::{Error, Result};
 
 pub use archive::File;
 pub use container::{ContainerSpec, Node, PortKey, Published, State};
-pub(crate) use events::Departures;
+pub(crate) use events::{Departures, LOOK_AGAIN};
 pub use exec::Output;
+pub use host::{ABOUT_CERTIFICATES, ABOUT_HOST, ABOUT_TLS};
 pub use image::ImageDefaults;
 pub use network::{DockerNetwork, NetworkSpec};
+pub use runtime::{Devices, Runtime, Ulimit};
 
 /// The oldest API that will do: Docker 20.10 (host-gateway, cgroup version in `info`).
 pub const OLDEST_API: &str = "1.41";
@@ -46,6 +50,15 @@ pub struct DockerConfig {
     pub cert_path: Option<PathBuf>,
     /// Whether to speak TLS; default: `DOCKER_TLS_VERIFY` is set and not empty.
     pub tls: Option<bool>,
+}
+
+/// Which daemon is spoken to.
+///
+/// # Errors
+/// What Docker says.
+pub async fn about(cx: &Context) -> Result<About> {
+    cx.guard("asking Docker about itself", cx.docker.about())
+        .await
 }
 
 /// A connection to one daemon; clones share it.
@@ -190,7 +203,7 @@ impl Docker {
     }
 
     /// Version and platform.
-    pub async fn about(&self) -> Result<About> {
+    async fn about(&self) -> Result<About> {
         let version = self
             .api()
             .version()

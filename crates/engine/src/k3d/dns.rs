@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::context::Context;
 use crate::error::{Error, Result};
+use crate::network;
 
 use super::kubectl;
 
@@ -82,7 +83,7 @@ fn host_block(gateway: Ipv4Addr) -> String {
 /// Has pods know the host by its name. A cluster that cannot be told works without it, so the user is warned.
 pub(super) async fn name_host(cx: &Context, server: &str, network: &str) {
     let done = async {
-        let network = cx.docker.network(network).await?;
+        let network = network::observe(cx, network).await?;
         let Some(gateway) = network.and_then(|network| network.gateway) else {
             return Ok(());
         };

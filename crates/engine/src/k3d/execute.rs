@@ -69,7 +69,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             return Err(exists(Existing::NotBegun));
         }
     }
-    until_free(cx, spec, observed.as_ref()).await?;
+    drop(until_free(cx, spec, observed.as_ref(), &plan).await?);
     if let (Some(name), None) = (&spec.network, &observed)
         && cx
             .guard("looking up a network", cx.docker.network(name))
@@ -136,11 +136,15 @@ pub async fn update(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields,
         });
     }
-    until_free(cx, spec, observed.as_ref()).await?;
-    let changed = apply(cx, spec, observed, &plan, false).await?;
+    let freed = until_free(cx, spec, observed.as_ref(), &plan).await?;
+    let changed = apply(cx, spec, observed, &plan, false).await;
+    if changed.is_err() {
+        freed.restore(cx).await;
+        return changed;
+    }
     // Whoever changes it has it: an interrupted create of it is over.
     begun::end(cx, &begun(&spec.name)).await;
-    Ok(changed)
+    changed
 }
 
 /// Removes the cluster with its volumes and, unless it is someone else's, its network. What is gone

@@ -11,7 +11,9 @@ use super::shape::{self, Facts};
 use super::spec::{Spec, Token};
 use super::{API_PORT, Role, image_volume, network_name, node_name};
 use crate::cidr;
-use crate::docker::{ContainerSpec, DockerNetwork, ImageDefaults, Node, PortKey, Published, State};
+use crate::docker::{
+    ContainerSpec, DockerNetwork, ImageDefaults, Node, PortKey, Published, Runtime, State,
+};
 use crate::error::{Error, Result};
 use crate::labels::{self, labels};
 
@@ -150,6 +152,7 @@ impl Imagined {
                 extra_hosts: Vec::new(),
                 memory: None,
                 nano_cpus: None,
+                runtime: Runtime::default(),
                 is_node: true,
             };
             observed.nodes.push((role, self.told(spec)));
@@ -224,6 +227,7 @@ impl Imagined {
                 .collect(),
             memory: spec.memory.unwrap_or(0),
             extra_hosts: spec.extra_hosts,
+            runtime: spec.runtime,
             name: spec.name,
             ..Node::default()
         }
@@ -252,5 +256,6 @@ fn facts(spec: &Spec, observed: &Observed) -> Facts {
         token: token.unwrap_or_else(|| Token::new("chosen".to_owned())),
         api_port: port.or(spec.kube_api.host_port).unwrap_or(6550),
         host_aliases: label(labels::HOST_ALIASES).map(str::to_owned),
+        runtime: observed.runtime(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::loadbalancer::{self, Settings, Upstreams};
 use super::{Role, image_volume, kubectl};
 use crate::context::Context;
-use crate::docker::{DockerNetwork, ImageDefaults, Node};
+use crate::docker::{DockerNetwork, ImageDefaults, Node, Runtime};
 use crate::error::Result;
 use crate::labels;
 
@@ -81,6 +81,12 @@ impl Observed {
     /// The first server.
     pub fn server(&self) -> Option<&Node> {
         self.of_role(Role::Server).next()
+    }
+
+    /// What its nodes have of their hosts, as an agent has it, or else the server.
+    pub(super) fn runtime(&self) -> Runtime {
+        let model = self.numbered(Role::Agent).next().or_else(|| self.server());
+        model.map(|node| node.runtime.clone()).unwrap_or_default()
     }
 
     /// Whether Atlas made it.

@@ -1,7 +1,7 @@
 //! What is planned for which difference: the table that decides whether a cluster is destroyed.
 
 use super::*;
-use crate::docker::ImageDefaults;
+use crate::docker::{Devices, ImageDefaults, Runtime, Ulimit};
 use crate::labels;
 use crate::path::FieldPath;
 
@@ -520,6 +520,44 @@ fn names_in_the_certificate_are_read_back_and_reach_it() {
         );
         assert_eq!(read.args.len(), 1, "{:?}", read.args);
         assert_eq!(read.args[0].value, words[0]);
+    }
+}
+
+#[test]
+fn new_agents_have_of_their_hosts_what_the_k3d_cli_gave_to_the_others() {
+    let world = Imagined::default();
+    let given = Runtime {
+        ulimits: vec![Ulimit {
+            name: "nofile".to_owned(),
+            soft: 1024,
+            hard: 4096,
+        }],
+        pid_mode: Some("host".to_owned()),
+        devices: vec![Devices {
+            count: -1,
+            capabilities: vec![vec!["gpu".to_owned()]],
+            ..Devices::default()
+        }],
+    };
+    // Of another agent, or else of the server.
+    for agents in [0, 1] {
+        let (mut there, mut wanted) = imported(&world, agents, &[]);
+        for (role, node) in &mut there.nodes {
+            if *role != Role::LoadBalancer {
+                node.runtime = given.clone();
+            }
+        }
+        assert!(plan(&wanted, Some(&there)).unwrap().is_empty());
+        wanted.agents = agents + 1;
+        wanted.ports = vec![port(8080, &["loadbalancer"])];
+        let after = world.apply(&wanted, Some(&there)).unwrap();
+        assert!(plan(&wanted, Some(&after)).unwrap().is_empty());
+        for agent in after.of_role(Role::Agent) {
+            assert_eq!(agent.runtime, given, "{}", agent.name);
+        }
+        // It is no node of Kubernetes.
+        let balancer = after.of_role(Role::LoadBalancer).next().unwrap();
+        assert_eq!(balancer.runtime, Runtime::default());
     }
 }
 

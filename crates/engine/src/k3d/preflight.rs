@@ -8,12 +8,15 @@ use ipnet::Ipv4Net;
 
 use super::desired::{api_host_ip, desired};
 use super::observe::Observed;
+use super::plan::{Plan, Step};
 use super::spec::Spec;
 use crate::cidr;
 use crate::context::Context;
 use crate::docker::{Node, PortKey};
 use crate::error::{Error, Problem, Result, refuse};
-use crate::network::{self, Hindrance, Patience, overlapping};
+use crate::handover::{self, Freed, Leaving, Way};
+use crate::labels;
+use crate::network::{self, Hindrance, overlapping};
 use crate::path::FieldPath;
 use crate::ports;
 
@@ -32,19 +35,42 @@ pub async fn foresee(
     network::foresee(hindrances(cx, spec, observed, observed).await?)
 }
 
-/// The same when it comes to making: what may be going is waited for.
+/// The same when it comes to making: what may be going is waited for, and what the plan gives up is there for who waits
+/// for it. Returns what was stopped for that.
 pub(super) async fn until_free(
     cx: &Context,
     spec: &Spec,
     observed: Option<&Observed>,
-) -> Result<()> {
-    let mut patience = Patience::new(cx);
-    loop {
-        let found = hindrances(cx, spec, observed, observed).await?;
-        if !patience.wants_more(cx, found).await? {
-            return Ok(());
-        }
-    }
+    plan: &Plan,
+) -> Result<Freed> {
+    let leaving = leaving(spec, observed, plan);
+    network::until_free(cx, leaving, || hindrances(cx, spec, observed, observed)).await
+}
+
+/// The ports that nodes publish which the plan removes or makes anew, and that are not asked for any more.
+fn leaving(spec: &Spec, observed: Option<&Observed>, plan: &Plan) -> Vec<Leaving> {
+    let Some(observed) = observed else {
+        return Vec::new();
+    };
+    let api = observed
+        .server()
+        .and_then(|server| server.label(labels::API_PORT)?.parse().ok());
+    let kept = |port: &PortKey| {
+        let asked = |(number, protocol): (Option<u16>, &str)| {
+            number == Some(port.port) && protocol == port.protocol
+        };
+        let ports = spec.ports.iter().map(|item| &item.value);
+        let mut all = ports.map(|one| (one.host_port, one.protocol.as_str()));
+        all.any(asked) || asked((api, "tcp")) || asked((spec.kube_api.host_port, "tcp"))
+    };
+    let goes = |node: &Node| {
+        let mut steps = plan.steps.iter();
+        steps.any(|step| matches!(step, Step::RemoveNode { node: name, .. } if *name == node.name))
+    };
+    let going = observed.nodes.iter().filter(|(_, node)| goes(node));
+    going
+        .flat_map(|(_, node)| handover::leaving(node, kept, Way::Stop))
+        .collect()
 }
 
 /// The same for a cluster that is to go and be made anew: what it holds now is free then.
@@ -145,7 +171,7 @@ async fn taken_ports(
             own.is_some_and(|own| own.nodes.iter().any(|(_, known)| known.id == node.id))
         };
         let taken = ports::holder(cx, &containers, is_own, address, &port);
-        found.extend(taken.map(|holder| holder.hindrance(path, address, &port.to_string())));
+        found.extend(taken.map(|holder| holder.hindrance(path, address, &port)));
     }
     Ok(found)
 }

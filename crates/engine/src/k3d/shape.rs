@@ -10,7 +10,7 @@ use super::desired::{Desired, DesiredNode, api_host, api_host_ip, own_tls_sans};
 use super::read::HOST_ALIAS;
 use super::spec::{Spec, Token};
 use super::{API_PORT, Role, entrypoint, image_volume, loadbalancer, node_name};
-use crate::docker::{ContainerSpec, DockerNetwork, File, PortKey, Published};
+use crate::docker::{ContainerSpec, DockerNetwork, File, PortKey, Published, Runtime};
 use crate::labels::{self, Labels, labels};
 
 /// What is decided when a cluster is made and read back ever after.
@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub(super) api_port: u16,
     /// Further names of hosts, as the k3d CLI's label has them.
     pub(super) host_aliases: Option<String>,
+    /// What the k3d CLI gave to all servers and agents of their hosts.
+    pub(super) runtime: Runtime,
 }
 
 /// The container of one node.
@@ -65,6 +67,10 @@ pub(super) fn container(
         extra_hosts: hosts(spec, node, facts),
         memory: (node.memory > 0).then_some(node.memory),
         nano_cpus: None,
+        runtime: match node.role {
+            Role::LoadBalancer => Runtime::default(),
+            Role::Server | Role::Agent => facts.runtime.clone(),
+        },
         is_node: true,
     }
 }

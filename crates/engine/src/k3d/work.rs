@@ -116,6 +116,7 @@ impl Work<'_> {
                 None => free_port(self.spec)?,
             },
             host_aliases: host_aliases.map(str::to_owned),
+            runtime: self.observed.map(Observed::runtime).unwrap_or_default(),
         })
     }
 

@@ -11,9 +11,10 @@ use crate::lock::Lock;
 use crate::path::FieldPath;
 use crate::presence::Presence;
 
+use super::observe::list;
 use super::plan::differences;
 use super::remove::remove;
-use super::room::{Patience, overlapping};
+use super::room::{overlapping, until_free};
 use super::spec::{Spec, refuse_overlap};
 
 /// A network of which everything was checked and nothing made. Nobody else creates or removes one of this name as long as
@@ -59,14 +60,11 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
     }
     if found.is_none() {
         let path = FieldPath::of("subnet");
-        let mut patience = Patience::new(cx);
         let look = async || {
-            let existing = cx
-                .guard("listing networks", cx.docker.networks(None))
-                .await?;
+            let existing = list(cx, None).await?;
             Ok::<_, Error>(overlapping(spec.subnet, &spec.name, &path, &existing))
         };
-        while patience.wants_more(cx, look().await?).await? {}
+        drop(until_free(cx, Vec::new(), look).await?);
     }
     Ok(Admitted {
         spec: spec.clone(),

@@ -11,9 +11,9 @@ mod spec;
 
 pub(crate) use execute::explained;
 pub use execute::{Admitted, admit, begun, create, delete};
-pub use observe::observe;
+pub use observe::{list, observe};
 pub use plan::{Difference, differences, refuse_use, user_labels};
 pub(crate) use remove::remove;
-pub(crate) use room::Patience;
 pub use room::{Hindrance, foresee, overlapping};
+pub(crate) use room::{Patience, until_free};
 pub use spec::{Spec, name_problem, refuse_overlap};

@@ -8,3 +8,9 @@ use crate::error::Result;
 pub async fn observe(cx: &Context, name: &str) -> Result<Option<DockerNetwork>> {
     cx.guard("reading a network", cx.docker.network(name)).await
 }
+
+/// All networks of the daemon, or those with this label.
+pub async fn list(cx: &Context, label: Option<&str>) -> Result<Vec<DockerNetwork>> {
+    cx.guard("listing networks", cx.docker.networks(label))
+        .await
+}

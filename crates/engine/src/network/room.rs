@@ -4,14 +4,16 @@
 //! time or a moment before. Nobody can see that in a plan: what Atlas or k3d made and what therefore may go is a warning
 //! there. When it comes to making, it is waited for.
 
+use std::future::Future;
 use std::time::{Duration, Instant};
 
 use ipnet::Ipv4Net;
 
 use crate::cidr;
 use crate::context::Context;
-use crate::docker::{Departures, DockerNetwork};
-use crate::error::{Error, Problem, Result};
+use crate::docker::{Departures, DockerNetwork, Node};
+use crate::error::{Error, Problem, Remedy, Result};
+use crate::handover::{Freed, Handover, Held, Leaving};
 use crate::labels::{self, Labels};
 use crate::path::FieldPath;
 
@@ -27,6 +29,8 @@ pub struct Hindrance {
     pub problem: Problem,
     /// Whether the same run may remove it.
     pub may_go: bool,
+    /// The port that it holds, where it is a container.
+    pub(crate) held: Option<Held>,
 }
 
 impl Hindrance {
@@ -35,6 +39,7 @@ impl Hindrance {
         Self {
             problem,
             may_go: false,
+            held: None,
         }
     }
 
@@ -43,6 +48,22 @@ impl Hindrance {
         Self {
             problem,
             may_go: may_go(labels),
+            held: None,
+        }
+    }
+
+    /// Whether this container holds it.
+    pub(crate) fn is_held_by(&self, node: &Node) -> bool {
+        self.held
+            .as_ref()
+            .is_some_and(|held| held.container == node.id)
+    }
+
+    /// The same of a container that holds a port.
+    pub(crate) fn holding(self, held: Held) -> Self {
+        Self {
+            held: Some(held),
+            ..self
         }
     }
 }
@@ -59,11 +80,16 @@ fn may_go(labels: &Labels) -> bool {
 /// [`Error::Invalid`] with all of it, where something is in the way that this run does not remove.
 pub fn foresee(found: Vec<Hindrance>) -> Result<Vec<Problem>> {
     let lasting = found.iter().any(|one| !one.may_go);
-    let problems = found.into_iter().map(|one| one.problem).collect();
-    if lasting {
-        return Err(Error::Invalid(problems));
+    let mut problems: Vec<Problem> = found.into_iter().map(|one| one.problem).collect();
+    if !lasting {
+        return Ok(problems);
     }
-    Ok(problems)
+    for problem in &mut problems {
+        if let Remedy::Text(how) = &problem.remedy {
+            problem.remedy = Remedy::MakeRoom { how: how.clone() };
+        }
+    }
+    Err(Error::Invalid(problems))
 }
 
 /// Waiting for what is in the way and may be going.
@@ -71,6 +97,40 @@ pub(crate) struct Patience {
     departures: Departures,
     until: Instant,
     is_told: bool,
+    handover: Handover,
+}
+
+/// Looks until nothing is in the way. The run gives up the ports of `leaving`: see [`Handover`]. Returns what was stopped
+/// for that, to be started again where the run fails after all.
+///
+/// # Errors
+/// As [`Patience::wants_more`], and those of a look. What was stopped runs again.
+pub(crate) async fn until_free<F>(
+    cx: &Context,
+    leaving: Vec<Leaving>,
+    look: impl Fn() -> F,
+) -> Result<Freed>
+where
+    F: Future<Output = Result<Vec<Hindrance>>>,
+{
+    let mut patience = Patience {
+        handover: Handover::of(leaving),
+        ..Patience::new(cx)
+    };
+    loop {
+        let waited = match look().await {
+            Ok(found) => patience.wants_more(cx, found).await,
+            Err(error) => Err(error),
+        };
+        match waited {
+            Ok(true) => {}
+            Ok(false) => return Ok(patience.handover.freed()),
+            Err(error) => {
+                patience.handover.freed().restore(cx).await;
+                return Err(error);
+            }
+        }
+    }
 }
 
 impl Patience {
@@ -81,6 +141,7 @@ impl Patience {
             departures: cx.docker.departures(),
             until: Instant::now() + left.unwrap_or(PATIENCE).min(PATIENCE),
             is_told: false,
+            handover: Handover::default(),
         }
     }
 
@@ -104,6 +165,12 @@ impl Patience {
             ));
             self.is_told = true;
         }
+        let waits = found
+            .into_iter()
+            .filter_map(|one| Some((one.held?, one.problem)));
+        self.handover
+            .pass_on(cx, &waits.collect::<Vec<_>>())
+            .await?;
         let next = async {
             let _ = tokio::time::timeout(left, self.departures.next()).await;
             Ok(true)

@@ -300,17 +300,23 @@ pub(in super::super) async fn respread(
     Ok(())
 }
 
-/// Removes the cluster: all its containers and volumes here, of every region, and what Atlas made in the folder of its
-/// authority, unless another cluster uses it.
+/// Checks that the cluster can be removed. Changes nothing. Returns what there is.
 ///
 /// # Errors
 /// [`Error::NotEmpty`] where it holds tables, or gives no answer, and `force` is not said.
-pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
-    let _turn = begun::turn(cx, &begun(&spec.name)).await?;
-    let observed = observe(cx, &spec.name, []).await?;
+pub async fn admit_delete(cx: &Context, name: &str, force: bool) -> Result<Observed> {
+    let observed = observe(cx, name, []).await?;
+    if !force {
+        let looking = refuse_loss(cx, name, &observed);
+        cx.guard("asking what the cluster holds", looking).await?;
+    }
+    Ok(observed)
+}
+
+async fn refuse_loss(cx: &Context, name: &str, observed: &Observed) -> Result<()> {
     let refusal = |what: String| Error::NotEmpty {
         kind: "cluster of CockroachDB",
-        name: spec.name.clone(),
+        name: name.to_owned(),
         what,
         remedy: Remedy::AllowLoss {
             field: FieldPath::of("force_destroy"),
@@ -318,27 +324,37 @@ pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
         },
     };
     let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
-    cx.guard("removing a cluster of CockroachDB", async {
-        let nodes: Vec<&Node> = observed.containers.iter().collect();
-        // A store without a container may have had one that served.
-        let may_hold = nodes.iter().any(|node| node.started_second() > 0)
-            || observed.stores(&spec.name).count() > nodes.len();
-        match (&observed.view, &observed.shell) {
-            _ if force => {}
-            (View::Live(_), Some(shell)) => match tables(cx, shell).await {
-                Ok(tables) if tables.is_empty() => {}
-                Ok(tables) => return Err(refusal(tables.join(", "))),
-                Err(error) if silence(&error).is_some() => return Err(refusal(untold())),
-                Err(error) => return Err(error),
-            },
-            (View::Silent(_) | View::Absent, _)
-                if may_hold && !emptied::holds(cx, &spec.name, &nodes).await? =>
-            {
-                return Err(refusal(untold()));
-            }
-            _ => {}
+    let nodes: Vec<&Node> = observed.containers.iter().collect();
+    // A store without a container may have had one that served.
+    let may_hold = nodes.iter().any(|node| node.started_second() > 0)
+        || observed.stores(name).count() > nodes.len();
+    match (&observed.view, &observed.shell) {
+        (View::Live(_), Some(shell)) => match tables(cx, shell).await {
+            Ok(tables) if tables.is_empty() => Ok(()),
+            Ok(tables) => Err(refusal(tables.join(", "))),
+            Err(error) if silence(&error).is_some() => Err(refusal(untold())),
+            Err(error) => Err(error),
+        },
+        (View::Silent(_) | View::Absent, _)
+            if may_hold && !emptied::holds(cx, name, &nodes).await? =>
+        {
+            Err(refusal(untold()))
         }
+        _ => Ok(()),
+    }
+}
+
+/// Removes the cluster: all its containers and volumes here, of every region, and what Atlas made in the folder of its
+/// authority, unless another cluster uses it.
+///
+/// # Errors
+/// As [`admit_delete`]; what Docker says.
+pub async fn delete(cx: &Context, spec: &Spec, force: bool) -> Result<()> {
+    let _turn = begun::turn(cx, &begun(&spec.name)).await?;
+    let observed = admit_delete(cx, &spec.name, force).await?;
+    cx.guard("removing a cluster of CockroachDB", async {
         if !force {
+            let nodes: Vec<&Node> = observed.containers.iter().collect();
             emptied::keep(cx, &spec.name, &nodes).await?;
         }
         cx.tell(&format!("remove all nodes of {}", spec.name));

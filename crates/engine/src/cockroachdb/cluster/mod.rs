@@ -6,7 +6,7 @@ mod plan;
 mod spec;
 
 pub(super) use execute::respread;
-pub use execute::{admit, apply, create, delete};
+pub use execute::{admit, admit_delete, apply, create, delete};
 pub use observe::{Observed, observe};
 pub(super) use observe::{ask, tables};
 pub use plan::{Plan, Step, is_same, plan};

@@ -4,6 +4,7 @@ use super::observe::{Observed, observe, regions, serving};
 use super::plan::plan;
 use super::spec::Spec;
 use crate::begun::{self, Begun, Kind};
+use crate::cockroachdb::command::Shell;
 use crate::cockroachdb::topology::View;
 use crate::cockroachdb::{names, turn};
 use crate::context::Context;
@@ -111,9 +112,54 @@ pub async fn delete(cx: &Context, cluster: &str, name: &str, force: bool) -> Res
     begun::clear(cx, &begun).await
 }
 
+/// Checks that the database can be dropped. Changes nothing.
+///
+/// # Errors
+/// [`Error::NotEmpty`] where it holds tables, and `force` is not said; what the cluster says.
+pub async fn admit_delete(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<()> {
+    let observed = observe(cx, cluster, name).await?;
+    if is_left(&observed, force) {
+        return Ok(());
+    }
+    let shell = serving(&observed, cluster)?;
+    if !observed.exists || force {
+        return Ok(());
+    }
+    let looking = refuse_loss(cx, shell, name);
+    cx.guard("asking what the database holds", looking).await
+}
+
+/// Whether it goes with its cluster, of which no node runs.
+fn is_left(observed: &Observed, force: bool) -> bool {
+    force && matches!(observed.view, View::Silent(_)) && observed.shell.is_none()
+}
+
+async fn refuse_loss(cx: &Context, shell: &Shell, name: &str) -> Result<()> {
+    let statement = format!("SHOW TABLES FROM {}", names::quoted(name));
+    let tables = shell
+        .sql(cx, "list the tables of", name, &statement)
+        .await?;
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let tables: Vec<&str> = tables
+        .iter()
+        .filter_map(|row| row.get("table_name").map(String::as_str))
+        .collect();
+    Err(Error::NotEmpty {
+        kind: "database",
+        name: name.to_owned(),
+        what: format!("tables ({})", tables.join(", ")),
+        remedy: Remedy::AllowLoss {
+            field: FieldPath::of("force_destroy"),
+            or: "Drop them first".to_owned(),
+        },
+    })
+}
+
 async fn remove(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<()> {
     let observed = observe(cx, cluster, name).await?;
-    if force && matches!(observed.view, View::Silent(_)) && observed.shell.is_none() {
+    if is_left(&observed, force) {
         cx.tell(&format!(
             "{name} is left to {cluster}, of which no node runs"
         ));
@@ -126,25 +172,7 @@ async fn remove(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<
     cx.guard("removing a database of CockroachDB", async {
         let _turn = turn(cx, cluster).await?;
         if !force {
-            let statement = format!("SHOW TABLES FROM {}", names::quoted(name));
-            let tables = shell
-                .sql(cx, "list the tables of", name, &statement)
-                .await?;
-            if !tables.is_empty() {
-                let tables: Vec<&str> = tables
-                    .iter()
-                    .filter_map(|row| row.get("table_name").map(String::as_str))
-                    .collect();
-                return Err(Error::NotEmpty {
-                    kind: "database",
-                    name: name.to_owned(),
-                    what: format!("tables ({})", tables.join(", ")),
-                    remedy: Remedy::AllowLoss {
-                        field: FieldPath::of("force_destroy"),
-                        or: "Drop them first".to_owned(),
-                    },
-                });
-            }
+            refuse_loss(cx, shell, name).await?;
         }
         cx.tell(&format!("drop database {name}"));
         let statement = format!("DROP DATABASE IF EXISTS {} CASCADE", names::quoted(name));

@@ -5,7 +5,7 @@ mod observe;
 mod plan;
 mod spec;
 
-pub use execute::{admit, apply, create, delete};
+pub use execute::{admit, admit_delete, apply, create, delete};
 pub(super) use observe::using;
 pub use observe::{Observed, observe};
 pub use plan::{Plan, Step, plan, warning};

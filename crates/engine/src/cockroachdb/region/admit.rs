@@ -8,41 +8,62 @@ use crate::begun::{self, Begun};
 use crate::cockroachdb::certificates::Authority;
 use crate::cockroachdb::names;
 use crate::context::Context;
-use crate::docker::Node;
+use crate::docker::{Node, PortKey};
 use crate::error::{Error, Existing, Problem, Remedy, Result, refuse};
+use crate::handover::{self, Way};
 use crate::labels;
 use crate::lock::Lock;
 use crate::network::place::{self, Wanted};
+use crate::network::{self, Hindrance};
 use crate::path::FieldPath;
 use crate::ports;
 use crate::presence::Presence;
 
-/// Checks that the region can be made or changed: the network is there, addresses and ports are free, and the folder
-/// holds the authority of the nodes that are there. Changes nothing. Returns what there is.
+/// Checks that the region can be made or changed as things are: the network is there, addresses and ports are free, and the
+/// folder holds the authority of the nodes that are there. Changes nothing. Returns what there is.
 ///
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Certificate`]; [`Error::Exists`] where somebody else's container has a node's name.
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
     refuse(spec.problems())?;
     let observed = observe(cx, &spec.cluster, &spec.name).await?;
-    check(cx, spec, &observed).await?;
+    let found = hindrances(cx, spec, &observed).await?;
+    refuse(found.into_iter().map(|one| one.problem).collect())?;
     Ok(observed)
 }
 
-async fn check(cx: &Context, spec: &Spec, observed: &Observed) -> Result<()> {
-    let mut problems: Vec<Problem> = authority_problem(cx, spec, observed)
-        .await?
-        .into_iter()
-        .collect();
+/// The same before a change: a port whose container may be going is waited for.
+pub(super) async fn admit_change(cx: &Context, spec: &Spec) -> Result<Observed> {
+    refuse(spec.problems())?;
+    let observed = observe(cx, &spec.cluster, &spec.name).await?;
+    until_free(cx, spec, &observed).await?;
+    Ok(observed)
+}
+
+/// A node stops when the cluster can do without it, and not for a port.
+async fn until_free(cx: &Context, spec: &Spec, observed: &Observed) -> Result<()> {
+    let kept = |port: &PortKey| wanted_ports(spec).any(|(_, one)| PortKey::tcp(one) == *port);
+    let nodes = observed.members.iter().map(|member| &member.container);
+    let leaving = nodes.flat_map(|node| handover::leaving(node, kept, Way::Refuse));
+    let look = || hindrances(cx, spec, observed);
+    network::until_free(cx, leaving.collect(), look)
+        .await
+        .map(drop)
+}
+
+async fn hindrances(cx: &Context, spec: &Spec, observed: &Observed) -> Result<Vec<Hindrance>> {
+    let authority = authority_problem(cx, spec, observed).await?;
+    let mut found: Vec<Hindrance> = authority.into_iter().map(Hindrance::lasting).collect();
     if spec.placement == Placement::External {
-        return refuse(problems);
+        return Ok(found);
     }
     cx.guard("checking the machine", async {
         for number in 1..=spec.nodes {
             strangers(cx, spec, observed, number).await?;
         }
-        problems.extend(place::problems(cx, &spec.network, addresses(spec)).await?);
-        // The node that keeps it. One that passes it on to another would have to give it up first.
+        let places = place::problems(cx, &spec.network, addresses(spec)).await?;
+        found.extend(places.into_iter().map(Hindrance::lasting));
+        // The node that keeps it.
         let own = |holder: &Node, port: u16| {
             (1..=spec.nodes).any(|number| {
                 let node = spec.node(number);
@@ -50,8 +71,20 @@ async fn check(cx: &Context, spec: &Spec, observed: &Observed) -> Result<()> {
                 keeps && holder.name == names::node(&spec.cluster, &spec.name, number)
             })
         };
-        problems.extend(ports::problems(cx, wanted_ports(spec), own).await?);
-        refuse(problems)
+        // One that passes it on to another of the region would have to give it up first.
+        let passes_on = |one: &Hindrance| {
+            let mut members = observed.members.iter();
+            members.any(|member| one.is_held_by(&member.container))
+        };
+        let taken = ports::hindrances(cx, wanted_ports(spec), own).await?;
+        found.extend(taken.into_iter().map(|one| {
+            if passes_on(&one) {
+                Hindrance::lasting(one.problem)
+            } else {
+                one
+            }
+        }));
+        Ok(found)
     })
     .await
 }
@@ -95,7 +128,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
             return Err(exists(Existing::Differs));
         }
     }
-    check(cx, spec, &observed).await?;
+    until_free(cx, spec, &observed).await?;
     Ok(Admitted {
         spec: spec.clone(),
         observed,

@@ -2,7 +2,7 @@
 
 use super::spec::{NodeSpec, Spec};
 use crate::cockroachdb::names::{self, CERTIFICATES, HTTP_PORT, SQL_PORT, STORE};
-use crate::docker::{ContainerSpec, Published};
+use crate::docker::{ContainerSpec, Published, Runtime};
 use crate::labels::{self, Labels, labels};
 
 /// What the containers and volumes of a region carry.
@@ -67,6 +67,7 @@ pub(super) fn container(spec: &Spec, node: &NodeSpec) -> ContainerSpec {
         extra_hosts: Vec::new(),
         memory: node.resources.memory,
         nano_cpus: node.resources.nano_cpus,
+        runtime: Runtime::default(),
         is_node: false,
         name,
     }

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use super::admit::{admit, begun};
+use super::admit::{admit_change, begun};
 use super::container::{container, own_labels};
 use super::observe::{Member, Observed, observe};
 use super::plan::{Around, Plan, Step, plan};
@@ -29,10 +29,10 @@ pub(super) const STOP: i32 = 300;
 /// cluster's `init` waits for them.
 ///
 /// # Errors
-/// As [`admit`]; [`Error::NeedsReplacement`]; what Docker and the cluster say; [`Error::NodeFailed`] with a node's log
+/// As [`super::admit`]; [`Error::NeedsReplacement`]; what Docker and the cluster say; [`Error::NodeFailed`] with a node's log
 /// where it ends instead of serving.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
-    let observed = admit(cx, spec).await?;
+    let observed = admit_change(cx, spec).await?;
     carry_out(cx, spec, observed).await
 }
 

@@ -14,5 +14,5 @@ pub use execute::apply;
 pub(super) use observe::ask;
 pub use observe::{Member, Observed, list, observe};
 pub use plan::{Around, Plan, Step, differences, plan, warning};
-pub use remove::{delete, delete_begun};
+pub use remove::{admit_delete, delete, delete_begun};
 pub use spec::{DEFAULT_CERTIFICATE_DAYS, NodeSpec, Placement, Resources, Spec};

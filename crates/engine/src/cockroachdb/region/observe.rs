@@ -62,6 +62,12 @@ impl Observed {
         self.members.is_empty() && self.volumes.is_empty()
     }
 
+    /// The containers of the cluster here, of this region and of others.
+    pub(super) fn around(&self) -> Vec<&Node> {
+        let own = self.members.iter().map(|member| &member.container);
+        own.chain(&self.neighbours).collect()
+    }
+
     /// Whether containers are missing before the last one: what went by node is then not known.
     pub fn has_gap(&self) -> bool {
         let highest = self.members.iter().map(|one| one.found.number).max();

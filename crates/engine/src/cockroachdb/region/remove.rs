@@ -11,7 +11,6 @@ use crate::cockroachdb::stage::has_served;
 use crate::cockroachdb::topology::{Membership, View};
 use crate::cockroachdb::{cluster, database, emptied, names, turn};
 use crate::context::Context;
-use crate::docker::Node;
 use crate::error::{Error, Result};
 use crate::labels;
 
@@ -102,6 +101,48 @@ pub async fn delete_begun(cx: &Context, cluster: &str, region: &str) -> Result<(
     mark::clear(cx, &begun(cluster, region)).await
 }
 
+/// Checks that the region can be removed, as far as that can be told before its nodes are decommissioned. Changes nothing.
+///
+/// # Errors
+/// As [`delete`].
+pub async fn admit_delete(cx: &Context, cluster: &str, region: &str) -> Result<()> {
+    let observed = observe(cx, cluster, region).await?;
+    if observed.is_gone() {
+        return Ok(());
+    }
+    let looking = async {
+        refuse_users(cx, &observed).await?;
+        holds_nothing(cx, &observed).await.map(drop)
+    };
+    cx.guard("asking what the region holds", looking).await
+}
+
+/// Refuses to remove a region that databases use.
+async fn refuse_users(cx: &Context, observed: &Observed) -> Result<()> {
+    let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) else {
+        return Ok(());
+    };
+    let users = database::using(cx, shell, &observed.region).await?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    Err(Error::NotEmpty {
+        kind: "region of CockroachDB",
+        name: format!("{}/{}", observed.cluster, observed.region),
+        what: format!("replicas that databases place there ({})", users.join(", ")),
+        remedy: "Drop the region from these databases first.".into(),
+    })
+}
+
+/// Whether its nodes can be discarded, because they hold nothing.
+async fn holds_nothing(cx: &Context, observed: &Observed) -> Result<bool> {
+    if is_empty(cx, observed).await? {
+        return Ok(true);
+    }
+    let serves = matches!(observed.view, View::Live(_));
+    Ok(!serves && emptied::holds(cx, &observed.cluster, &observed.around()).await?)
+}
+
 async fn remove(cx: &Context, cluster: &str, region: &str) -> Result<()> {
     let observed = observe(cx, cluster, region).await?;
     if observed.is_gone() {
@@ -124,22 +165,11 @@ async fn remove(cx: &Context, cluster: &str, region: &str) -> Result<()> {
             authority: None,
         };
         cx.tell(&Step::RemoveNodes(numbers.clone()).summary(cluster, region));
-        if let (View::Live(_), Some(shell)) = (&observed.view, &observed.shell) {
-            let users = database::using(cx, shell, region).await?;
-            if !users.is_empty() {
-                return Err(Error::NotEmpty {
-                    kind: "region of CockroachDB",
-                    name: format!("{cluster}/{region}"),
-                    what: format!("replicas that databases place there ({})", users.join(", ")),
-                    remedy: "Drop the region from these databases first.".into(),
-                });
-            }
-        }
-        let nodes = observed.members.iter().map(|member| &member.container);
-        let nodes: Vec<&Node> = nodes.chain(&observed.neighbours).collect();
+        refuse_users(cx, &observed).await?;
+        let nodes = observed.around();
         let is_last = observed.neighbours.is_empty();
         let serves = matches!(observed.view, View::Live(_));
-        if is_empty(cx, &observed).await? || !serves && emptied::holds(cx, cluster, &nodes).await? {
+        if holds_nothing(cx, &observed).await? {
             // Of other regions it says nothing.
             if is_last && serves {
                 emptied::keep(cx, cluster, &nodes).await?;

@@ -9,12 +9,14 @@ use super::spec::{
 use super::{content, serving};
 use crate::begun::{self, Begun};
 use crate::context::Context;
-use crate::docker::{ContainerSpec, Node, Published};
+use crate::docker::{ContainerSpec, Node, PortKey, Published, Runtime};
 use crate::error::{Error, Existing, Remedy, Result, refuse};
+use crate::handover::{self, Freed, Way};
 use crate::labels::{self, Labels, labels};
 use crate::lock::Lock;
 use crate::network::address::{self, Turn};
 use crate::network::place::{self, Wanted};
+use crate::network::{self, Hindrance};
 use crate::path::FieldPath;
 use crate::presence::Presence;
 use crate::{ports, ready};
@@ -24,12 +26,20 @@ const STOP: i32 = 10;
 /// What the replicator says when it serves.
 const REPLICATOR_READY: &str = "atlas-replicator ready";
 
-/// Checks that the server can be made or changed: the network is there, ports are free, and what has the name is
-/// Atlas's own. Changes nothing. Returns what there is.
+/// Checks that the server can be made or changed as things are: the network is there, ports are free, and what has the name
+/// is Atlas's own. Changes nothing. Returns what there is.
 ///
 /// # Errors
 /// [`Error::Invalid`]; [`Error::Exists`] where somebody else's container has the name.
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
+    let observed = look(cx, spec).await?;
+    let found = hindrances(cx, spec).await?;
+    refuse(found.into_iter().map(|one| one.problem).collect())?;
+    Ok(observed)
+}
+
+/// What there is, where it is Atlas's own.
+async fn look(cx: &Context, spec: &Spec) -> Result<Observed> {
     refuse(spec.problems())?;
     let observed = observe(cx, &spec.name).await?;
     if !observed.is_ours(&spec.name) {
@@ -41,23 +51,49 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
                 .into(),
         });
     }
+    Ok(observed)
+}
+
+/// What of the network and of the machine's ports is in the way.
+async fn hindrances(cx: &Context, spec: &Spec) -> Result<Vec<Hindrance>> {
     cx.guard("checking the machine", async {
         let address = spec.address.map(|address| Wanted {
             path: FieldPath::of("address"),
             address,
             container: container_name(&spec.name),
         });
-        let mut problems = place::problems(cx, &spec.network, address).await?;
-        let metrics = spec.replicator.as_ref().and_then(|one| one.metrics_port);
-        let metrics = metrics.map(|port| (FieldPath::of("replicator").name("metrics_port"), port));
-        let wanted = [(FieldPath::of("port"), spec.port)];
+        let problems = place::problems(cx, &spec.network, address).await?;
+        let mut found: Vec<Hindrance> = problems.into_iter().map(Hindrance::lasting).collect();
         let names = [container_name(&spec.name), replicator_name(&spec.name)];
         let own = |node: &Node, _| names.contains(&node.name);
-        problems.extend(ports::problems(cx, wanted.into_iter().chain(metrics), own).await?);
-        refuse(problems)
+        found.extend(ports::hindrances(cx, wanted_ports(spec), own).await?);
+        Ok(found)
     })
-    .await?;
-    Ok(observed)
+    .await
+}
+
+fn wanted_ports(spec: &Spec) -> impl Iterator<Item = (FieldPath, u16)> {
+    let metrics = spec.replicator.as_ref().and_then(|one| one.metrics_port);
+    let metrics = metrics.map(|port| (FieldPath::of("replicator").name("metrics_port"), port));
+    [(FieldPath::of("port"), spec.port)]
+        .into_iter()
+        .chain(metrics)
+}
+
+/// Waits for what may be going, and gives up what the plan does not keep. Returns what was stopped for that.
+async fn until_free(cx: &Context, spec: &Spec, observed: &Observed, plan: &Plan) -> Result<Freed> {
+    let going = [
+        (Step::RemoveServer, &observed.server),
+        (Step::RemoveReplicator, &observed.replicator),
+    ];
+    let going = going
+        .into_iter()
+        .filter(|(step, _)| plan.steps.contains(step));
+    let kept = |port: &PortKey| wanted_ports(spec).any(|(_, one)| PortKey::tcp(one) == *port);
+    let leaving = going
+        .filter_map(|(_, node)| node.as_ref())
+        .flat_map(|node| handover::leaving(node, kept, Way::Stop));
+    network::until_free(cx, leaving.collect(), || hindrances(cx, spec)).await
 }
 
 /// A server of which everything was checked and nothing changed. Nobody else creates or removes one of this name as long
@@ -81,7 +117,7 @@ pub fn begun(name: &str) -> Begun {
 /// left, or one that differs by more than can be changed.
 pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
     let turn = begun::turn(cx, &begun(&spec.name)).await?;
-    let observed = admit(cx, spec).await?;
+    let observed = look(cx, spec).await?;
     let plan = plan(spec, &observed);
     if observed.exists() {
         let exists = |detail| Error::Exists {
@@ -99,6 +135,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
             return Err(exists(Existing::Differs));
         }
     }
+    drop(until_free(cx, spec, &observed, &plan).await?);
     Ok(Admitted {
         spec: spec.clone(),
         observed,
@@ -129,7 +166,7 @@ impl Admitted {
 /// [`Error::NodeFailed`] with the container's log where it ends instead of serving.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
     let _turn = begun::turn(cx, &begun(&spec.name)).await?;
-    let observed = admit(cx, spec).await?;
+    let observed = look(cx, spec).await?;
     let plan = plan(spec, &observed);
     if !plan.replace().is_empty() {
         return Err(Error::NeedsReplacement {
@@ -138,7 +175,12 @@ pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
             fields: plan.replace().into_iter().map(str::to_owned).collect(),
         });
     }
-    bring_up(cx, spec, &observed, &plan).await
+    let freed = until_free(cx, spec, &observed, &plan).await?;
+    let done = bring_up(cx, spec, &observed, &plan).await;
+    if done.is_err() {
+        freed.restore(cx).await;
+    }
+    done
 }
 
 async fn bring_up(cx: &Context, spec: &Spec, observed: &Observed, plan: &Plan) -> Result<Observed> {
@@ -340,6 +382,7 @@ fn server_container(spec: &Spec) -> ContainerSpec {
         extra_hosts: Vec::new(),
         memory: None,
         nano_cpus: None,
+        runtime: Runtime::default(),
         is_node: false,
         name,
     }
@@ -374,6 +417,7 @@ fn replicator_container(spec: &Spec, one: &Replicator) -> ContainerSpec {
         extra_hosts: Vec::new(),
         memory: None,
         nano_cpus: None,
+        runtime: Runtime::default(),
         is_node: false,
     }
 }
