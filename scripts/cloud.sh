@@ -59,19 +59,30 @@ init_with_aws() {
   fresh_init "$1" with_aws "$1"
 }
 
+# cloud_do COMMAND WORD... : Terraform's `plan` or `apply` of the cloud side.
+cloud_do() {
+  with_aws cloud "$1" -input=false -no-color "-state=$ATLAS_STATE/cloud.tfstate" -var "world=$ATLAS_WORLD" \
+    -var "server_per_region=${ATLAS_SERVER_PER_REGION:-false}" "${@:2}"
+}
+
+# cloud_stopped : whether a server that Terraform knows does not run.
+cloud_stopped() {
+  local server
+  [[ -s $ATLAS_STATE/cloud.tfstate ]] || return 1
+  for server in $(world_names server); do
+    grep -q "\"name\": \"$server\"" "$ATLAS_STATE/cloud.tfstate" || continue
+    if [[ $(docker container inspect --format '{{.State.Status}}' "atlas-localstack-$server" 2>/dev/null) != running ]]; then
+      return
+    fi
+  done
+  return 1
+}
+
 # cloud_apply : servers that are known and do not run are started first, because hashicorp/aws cannot look at roles
 # on a server that does not answer.
 cloud_apply() {
-  local server words=(-input=false -auto-approve "-state=$ATLAS_STATE/cloud.tfstate" -var "world=$ATLAS_WORLD"
-    -var "server_per_region=${ATLAS_SERVER_PER_REGION:-false}")
-  if [[ -s $ATLAS_STATE/cloud.tfstate ]]; then
-    for server in $(world_names server); do
-      grep -q "\"name\": \"$server\"" "$ATLAS_STATE/cloud.tfstate" || continue
-      if [[ $(docker container inspect --format '{{.State.Running}}' "atlas-localstack-$server" 2>/dev/null) != true ]]; then
-        step "start LocalStack" with_aws cloud apply "${words[@]}" -target=atlas_localstack.us -target=atlas_localstack.eu
-        break
-      fi
-    done
+  if cloud_stopped; then
+    cloud_do apply -auto-approve -target=atlas_localstack.us -target=atlas_localstack.eu
   fi
-  with_aws cloud apply "${words[@]}"
+  cloud_do apply -auto-approve
 }

@@ -7,12 +7,13 @@ source "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/provider.sh
 source "$ATLAS_ROOT/scripts/provider.sh"
 
+confirm "Take the world away, with all data in its clusters, LocalStack and database?"
 docker version >/dev/null 2>&1 || die "no Docker daemon answers; where it does not run, no world does."
 
 if [[ -s $ATLAS_STATE/world.tfstate && -x $ATLAS_PROVIDER_DIR/terraform-provider-atlas ]]; then
   use_provider
-  # What it leaves is removed below: a world that is half broken must go too.
-  world_destroy || say "Terraform could not take all of it away; removing the rest by its labels."
+  # What it leaves is removed below: a world that is half broken must go too. In a condition, as its only command may fail.
+  step_showing '^(Destroy complete!|Plan: )' "Terraform destroys it" world_destroy || say "Terraform could not take all of it away; removing the rest by its labels."
 fi
 
 # On all that Atlas makes. What only has the name of something in the world's description is somebody else's.

@@ -25,15 +25,27 @@ die() {
   exit 1
 }
 
-# step TEXT COMMAND... : runs a long step, telling now and then how long it has taken; its output is
-# shown if it fails. The command runs in a subshell: what it sets is lost, and it ends at the first
-# failure within it. Never call this within a condition, where bash goes on after failures.
-step() {
-  local text=$1 started=$SECONDS log status ticker
-  shift
+# confirm QUESTION : ends the script unless the user agrees. Asks on a terminal alone, and not with YES=1 or ATLAS_YES=1.
+confirm() {
+  local answer
+  if [[ ${YES:-} == 1 || ${ATLAS_YES:-} == 1 || ! -t 0 || ! -t 2 ]]; then return; fi
+  read -rp "$1 [y/N] " answer || true
+  [[ $answer == [yY] || $answer == [yY][eE][sS] ]] || die "nothing was changed."
+}
+
+# step TEXT COMMAND... : runs a long step, telling now and then how far it is; of its output it shows what tells the
+# error, if it fails. All of the output is added to ATLAS_LOG where that is set. The command runs in a subshell: what it
+# sets is lost, and it ends at the first failure within it. Never call this within a condition, where bash goes on after
+# failures.
+step() { step_showing '' "$@"; }
+
+# step_showing PATTERN TEXT COMMAND... : the same, and shows the lines of the output that match (grep -E) as well.
+step_showing() {
+  local pattern=$1 text=$2 started=$SECONDS log status ticker
+  shift 2
   log=$(mktemp "$ATLAS_CACHE/logs/step.XXXXXX")
   say "  … $text"
-  tick "$text" >/dev/null &
+  tick "$text" "$log" >/dev/null &
   ticker=$!
   # Not `if "$@"`: that would be such a condition.
   set +e
@@ -45,28 +57,52 @@ step() {
   set -e
   kill "$ticker" 2>/dev/null || true
   wait "$ticker" 2>/dev/null || true
+  if [[ -n ${ATLAS_LOG:-} ]]; then
+    { printf '\n== %s\n' "$text" && without_colours <"$log"; } >>"$ATLAS_LOG"
+  fi
   if ((status == 0)); then
     say "  ✓ $text ($((SECONDS - started)) s)"
+    if [[ -n $pattern ]]; then { grep -E -- "$pattern" "$log" || true; } | sed 's/^/      /' >&2; fi
     rm -f "$log"
     return
   fi
-  say "  ✗ $text ($((SECONDS - started)) s); its last output:"
-  tail -n 40 "$log" >&2
-  say "    (all of it: $log)"
+  say "  ✗ $text ($((SECONDS - started)) s):"
+  error_part "$log" >&2
+  if [[ -n ${ATLAS_LOG:-} ]]; then rm -f "$log"; fi
+  say "    (all of it: ${ATLAS_LOG:-$log})"
   return "$status"
 }
 
-# tick TEXT : says every 15 s (60 s where nobody watches) that a step still runs, until it is ended or
-# its script is gone. Waits without a child of its own, which would keep the output open.
+# without_colours : takes the codes of a terminal out of what it reads.
+without_colours() { sed $'s/\033\\[[0-9;]*m//g'; }
+
+# error_part LOG : from where Terraform, cargo or a script begins to tell an error, or from the last task of Ansible that
+# failed; the last lines where nothing looks like that.
+error_part() {
+  without_colours <"$1" | awk -v most=60 '
+    { line[NR] = $0 }
+    /^TASK \[|^RUNNING HANDLER \[/ { task = NR }
+    /^(fatal|failed): \[|^\[ERROR\]: / { first = task ? task : NR }
+    !first && /^(│ )?Error: |^error(\[E[0-9]+\])?: / { first = NR }
+    END {
+      if (!first) first = NR > 40 ? NR - 39 : 1
+      for (at = first; at <= NR && at < first + most; at++) print line[at]
+      if (at <= NR) print "…"
+    }'
+}
+
+# tick TEXT LOG : says every 15 s (60 s where nobody watches) that a step still runs and what it said last, until it is
+# ended or its script is gone. Waits without a child of its own, which would keep the output open.
 tick() {
-  local started=$SECONDS every=60 told=0 clock
+  local started=$SECONDS every=60 told=0 clock last
   [[ ! -t 2 ]] || every=15
   exec {clock}<> <(:)
   while kill -0 "$$" 2>/dev/null; do
     read -rt 1 -u "$clock" || true
     if (((SECONDS - started) / every > told)); then
       told=$(((SECONDS - started) / every))
-      say "  … $1 ($((SECONDS - started)) s)"
+      last=$(tail -n 1 "$2" 2>/dev/null | without_colours | sed 's/^ *//')
+      say "  … $1 ($((SECONDS - started)) s)${last:+: ${last:0:60}}"
     fi
   done
 }

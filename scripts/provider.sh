@@ -100,17 +100,29 @@ world_terraform() {
     -chdir="$ATLAS_ROOT/infrastructure/world" "$@"
 }
 
-world_init() { fresh_init world world_terraform >/dev/null; }
-
-world_apply() {
-  world_init
-  world_terraform apply -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
+# world_do COMMAND WORD... : the same for what plans: `plan`, `apply`, `destroy`.
+world_do() {
+  fresh_init world world_terraform >/dev/null &&
+    world_terraform "$1" -input=false -no-color -state="$ATLAS_STATE/world.tfstate" \
+      -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD" "${@:2}"
 }
 
-world_destroy() {
-  world_init && world_terraform destroy -input=false -auto-approve -state="$ATLAS_STATE/world.tfstate" \
-    -var "kubeconfig_folder=$ATLAS_STATE" -var "world=$ATLAS_WORLD"
+world_apply() { world_do apply -auto-approve; }
+
+world_destroy() { world_do destroy -auto-approve; }
+
+# world_containers : the names of all containers of the world, running or not, a line each.
+world_containers() {
+  local cluster server
+  for cluster in $(world_names cluster world_regions); do
+    docker ps -a --filter "label=k3d.cluster=$cluster" --format '{{.Names}}' | sort
+  done
+  for server in $(world_names server); do
+    docker ps -a --filter "label=k3d.x.atlas.localstack=$server" --format '{{.Names}}' | sort
+  done
+  for cluster in $(world_names cluster world_cockroachdb); do
+    docker ps -a --filter "label=k3d.x.atlas.cockroachdb=$cluster" --format '{{.Names}}' | sort
+  done
 }
 
 # world_names KEY [PART] : the values that the description gives to a key (`cluster`, `network`, `name`), a line each;

@@ -33,7 +33,7 @@ static_programs() {
 # need is compiled once, and with the same features.
 rust_program() {
   local folder
-  folder=$(static_programs "build the programs" terraform-provider-atlas atlas-ansible atlas-replicator \
+  folder=$(static_programs "build the programs" terraform-provider-atlas atlas-ansible atlas-cli atlas-replicator \
     node-supervisor loadbalancer-supervisor)
   echo "$folder/$1"
 }

@@ -8,8 +8,9 @@ source "$(dirname "$0")/lib.sh"
 source "$ATLAS_ROOT/scripts/setup/packages.sh"
 # shellcheck source=scripts/setup/docker.sh
 source "$ATLAS_ROOT/scripts/setup/docker.sh"
+# shellcheck source=scripts/setup/limits.sh
+source "$ATLAS_ROOT/scripts/setup/limits.sh"
 
-say "Set-up"
 # What images, programs and tests take was measured; a full disk shows as failures in odd places.
 free=$(df --output=avail -BG "$ATLAS_CACHE" | tr -dc '[:digit:]\n' | tail -n 1)
 ((free >= 25)) || say "  ! $ATLAS_CACHE has $free GB left. Building everything from nothing takes 25 GB."
@@ -18,3 +19,4 @@ have terraform || have tofu ||
   die "Terraform is missing. Install it: https://developer.hashicorp.com/terraform/install"
 have docker || install_packages docker.io:docker
 ensure_docker
+ensure_watches

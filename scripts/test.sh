@@ -6,8 +6,6 @@ set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 # shellcheck source=scripts/setup/packages.sh
 source "$ATLAS_ROOT/scripts/setup/packages.sh"
-# shellcheck source=scripts/setup/limits.sh
-source "$ATLAS_ROOT/scripts/setup/limits.sh"
 # shellcheck source=scripts/provider.sh
 source "$ATLAS_ROOT/scripts/provider.sh"
 # shellcheck source=scripts/ansible.sh
@@ -19,8 +17,8 @@ source "$ATLAS_ROOT/scripts/kubectl.sh"
 # shellcheck source=scripts/cloud.sh
 source "$ATLAS_ROOT/scripts/cloud.sh"
 
+say "Set-up"
 "$ATLAS_ROOT/scripts/setup.sh"
-ensure_watches
 say "Images"
 images=$(ATLAS_IMAGES=${ATLAS_IMAGES:-embedded} "$ATLAS_ROOT/scripts/images.sh")
 while IFS= read -r line; do export "${line?}"; done <<<"$images"

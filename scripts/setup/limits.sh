@@ -2,7 +2,8 @@
 # What the kernel allows. Sourced after lib.sh.
 
 # ensure_watches : every node holds some ten inotify instances, all nodes those of one user, and Linux gives a
-# user 128. Tests run several clusters side by side; a node that gets none ends with "too many open files".
+# user 128. The world has two clusters, and tests run several side by side; a node that gets none ends with "too many
+# open files".
 ensure_watches() {
   local name=fs.inotify.max_user_instances wanted=1024 found
   found=$(cat /proc/sys/fs/inotify/max_user_instances 2>/dev/null) || return 0

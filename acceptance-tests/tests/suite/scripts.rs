@@ -254,3 +254,228 @@ fn a_step_that_succeeds_leaves_nobody_behind_who_holds_the_output() -> Result<()
     ensure!(finished.took < Duration::from_secs(5), "{finished}");
     Ok(())
 }
+
+#[test]
+fn a_step_that_fails_tells_the_error_and_keeps_the_whole_in_the_log() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let terraform = r"printf 'plan 1\n\033[31m│\033[0m Error: no such image\n│ it is missing\n'";
+    let ansible = r"printf 'TASK [one]\nok: [a]\nTASK [two]\nfatal: [a]: FAILED! => {}\nRECAP\n'";
+    for (prints, told, not_told) in [
+        (
+            terraform,
+            "│ Error: no such image\n│ it is missing",
+            "plan 1",
+        ),
+        (ansible, "TASK [two]\nfatal: [a]", "TASK [one]"),
+        ("seq 100", "61\n62", "\n60\n"),
+    ] {
+        let log = sandbox.path("world.log");
+        let lines = format!(
+            "export ATLAS_LOG={}\nwork() {{ {prints}; false; }}\nstep 'some work' work",
+            log.display()
+        );
+        let finished = with_library(&sandbox, &lines)?;
+        let stderr = &finished.stderr;
+        ensure!(finished.code == Some(1), "{finished}");
+        ensure!(
+            stderr.contains(told) && !stderr.contains(not_told),
+            "{finished}"
+        );
+        ensure!(
+            stderr.contains("world.log"),
+            "the log is not named\n{finished}"
+        );
+        let kept = std::fs::read_to_string(&log)?;
+        let whole = kept.contains("== some work") && kept.contains(not_told.trim());
+        ensure!(whole, "{kept}");
+        ensure!(!kept.contains('\x1b'), "{kept}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_step_shows_the_lines_that_sum_it_up() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let lines = "step_showing '^Plan: ' apply printf 'a resource\\nPlan: 14 to add\\n'";
+    let finished = with_library(&sandbox, lines)?;
+    ensure!(finished.code == Some(0), "{finished}");
+    let stderr = &finished.stderr;
+    let summed = stderr.contains("      Plan: 14 to add") && !stderr.contains("a resource");
+    ensure!(summed, "{finished}");
+    Ok(())
+}
+
+/// Which step of how many, and the time that the rest took in its last run, or takes on a first one.
+#[test]
+fn a_long_command_tells_its_step_and_the_time_still_expected() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let lines = "source scripts/progress.sh
+        expect first /nowhere 100 5
+        expect second / 300 90
+        stage one
+        stage two
+        end_stage";
+    let told = |lines: &str| -> Result<Vec<String>> {
+        let finished = with_library(&sandbox, lines)?;
+        ensure!(finished.code == Some(0), "{finished}");
+        Ok(finished.stderr.lines().map(str::to_owned).collect())
+    };
+    let expected = [
+        "step 1 of 2: one (about 3 min left)",
+        "step 2 of 2: two (about 2 min left)",
+    ];
+    ensure!(told(lines)? == expected);
+    // Both took no time at all, and that is what is expected then.
+    let again = told(lines)?;
+    ensure!(
+        again[0] == "step 1 of 2: one (less than a minute left)",
+        "{again:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_cannot_be_undone_is_asked_on_a_terminal_alone() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let script = "set -euo pipefail; source scripts/lib.sh; confirm 'Really?'; echo went on";
+    let in_terminal = |answer: &str, yes: &str| -> Result<Finished> {
+        // A terminal of Python's making, whose input is this answer.
+        let pty = "import pty, sys; sys.exit(pty.spawn(['bash', '-c', sys.argv[1]]) >> 8)";
+        let run = Run::new("python3").args(["-c", pty, script]).stdin(answer);
+        run.dir(&repository())
+            .env("ATLAS_CACHE_DIR", sandbox.path("cache"))
+            .env("ATLAS_STATE_DIR", sandbox.path("state"))
+            .env("YES", yes)
+            .env("ATLAS_YES", "")
+            .limit(Duration::from_secs(30))
+            .finish()
+    };
+    for (answer, yes, goes_on) in [
+        ("y\n", "", true),
+        ("n\n", "", false),
+        ("\n", "", false),
+        ("n\n", "1", true),
+    ] {
+        let finished = in_terminal(answer, yes)?;
+        let went_on = finished.code == Some(0) && finished.stdout.contains("went on");
+        ensure!(went_on == goes_on, "{answer:?}, YES={yes}: {finished}");
+        ensure!(
+            goes_on || finished.stdout.contains("nothing was changed"),
+            "{finished}"
+        );
+    }
+    let without = with_library(&sandbox, "confirm 'Really?'; echo went on")?;
+    ensure!(without.text() == "went on", "{without}");
+    Ok(())
+}
+
+/// A `docker` that has one image of Atlas and two containers of the world, and notes what it is told.
+fn imagined_docker(sandbox: &Sandbox) -> Result<String> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = sandbox.path("programs");
+    std::fs::create_dir_all(&folder)?;
+    let program = folder.join("docker");
+    let calls = sandbox.path("calls");
+    let script = format!(
+        r#"#!/bin/sh
+echo "$*" >>{}
+case "$*" in
+  *"label=k3d.cluster=dc-us"*) echo k3d-dc-us-server-0 ;;
+  *"label=k3d.x.atlas.localstack=us-east"*) echo atlas-localstack-us-east ;;
+  "image ls"*) echo atlas/node:1 ;;
+  "logs --tail"*) printf 'one line
+another
+' ;;
+esac
+"#,
+        calls.display()
+    );
+    std::fs::write(&program, script)?;
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755))?;
+    let path = std::env::var("PATH").unwrap_or_default();
+    Ok(format!("{}:{path}", folder.display()))
+}
+
+fn with_imagined_docker(sandbox: &Sandbox, script: &str, words: &[&str]) -> Result<Finished> {
+    Run::new(script)
+        .args(words.iter().copied())
+        .dir(&repository())
+        .env("PATH", imagined_docker(sandbox)?)
+        .env("ATLAS_CACHE_DIR", sandbox.path("cache"))
+        .env("ATLAS_STATE_DIR", sandbox.path("state"))
+        .limit(Duration::from_secs(30))
+        .finish()
+}
+
+#[test]
+fn clean_frees_what_was_built_and_leaves_what_docker_runs_with() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let cache = sandbox.path("cache");
+    let kept = ["bin/atlas-runc", "logs/dockerd.log"];
+    let freed = [
+        "bin/k3d",
+        "trees/debian.tar",
+        "rust/lock",
+        "rust/release/atlas",
+    ];
+    for file in kept.iter().chain(&freed) {
+        let file = cache.join(file);
+        std::fs::create_dir_all(file.parent().context("no folder")?)?;
+        std::fs::write(file, "x")?;
+    }
+    // While somebody builds, nothing goes.
+    let holding = Run::new("flock").args([
+        cache.join("rust/lock").as_os_str(),
+        "scripts/clean.sh".as_ref(),
+    ]);
+    let refused = holding
+        .dir(&repository())
+        .env("PATH", imagined_docker(&sandbox)?)
+        .env("ATLAS_CACHE_DIR", &cache)
+        .env("ATLAS_STATE_DIR", sandbox.path("state"))
+        .limit(Duration::from_secs(30))
+        .finish()?;
+    let told = refused.code == Some(1) && refused.stderr.contains("a build is under way");
+    ensure!(told && cache.join(freed[0]).exists(), "{refused}");
+
+    let finished = with_imagined_docker(&sandbox, "scripts/clean.sh", &[])?;
+    ensure!(finished.code == Some(0), "{finished}");
+    for file in kept {
+        ensure!(cache.join(file).exists(), "{file} is gone\n{finished}");
+    }
+    for file in freed {
+        ensure!(!cache.join(file).exists(), "{file} is left\n{finished}");
+    }
+    let calls = std::fs::read_to_string(sandbox.path("calls"))?;
+    ensure!(calls.contains("image rm atlas/node:1"), "{calls}");
+    ensure!(finished.stderr.contains("takes"), "{finished}");
+    Ok(())
+}
+
+#[test]
+fn logs_have_the_containers_name_before_each_line() -> Result<()> {
+    let sandbox = Sandbox::open()?;
+    let all = with_imagined_docker(&sandbox, "scripts/logs.sh", &["", ""])?;
+    let lines: Vec<&str> = all.stdout.lines().collect();
+    let expected = [
+        "k3d-dc-us-server-0 | one line",
+        "k3d-dc-us-server-0 | another",
+        "atlas-localstack-us-east | one line",
+        "atlas-localstack-us-east | another",
+    ];
+    ensure!(lines == expected, "{all}");
+    let words = ["atlas-localstack-us-east", "7"];
+    let one = with_imagined_docker(&sandbox, "scripts/logs.sh", &words)?;
+    ensure!(one.stdout.lines().count() == 2, "{one}");
+    let calls = std::fs::read_to_string(sandbox.path("calls"))?;
+    ensure!(
+        calls.contains("logs --tail 7 atlas-localstack-us-east"),
+        "{calls}"
+    );
+    let refused = with_imagined_docker(&sandbox, "scripts/logs.sh", &["somebodys", ""])?;
+    ensure!(
+        refused.code == Some(1) && refused.stderr.contains("k3d-dc-us-server-0"),
+        "{refused}"
+    );
+    Ok(())
+}

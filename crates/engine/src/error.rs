@@ -454,10 +454,22 @@ impl Error {
     }
 }
 
+/// What to do where the log of a container that ended shows a reason that is not in the container.
+pub fn hint_of_log(log: &str) -> Option<&'static str> {
+    node_hint(log).strip_prefix(": ")
+}
+
+/// Whether a program said that it got no inotify instance. Programs in Go name the call; those in Rust tell the number of
+/// the error (`EMFILE`) as well.
+fn lacks_inotify(log: &str) -> bool {
+    let log = log.to_lowercase();
+    log.contains("os error 24") || (log.contains("inotify") && log.contains("too many open files"))
+}
+
 /// What to do, starting with ": ", where a node's log shows a reason that is not in the node.
 fn node_hint(log: &str) -> &'static str {
     // Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a user 128.
-    if log.contains("inotify") && log.contains("too many open files") {
+    if lacks_inotify(log) {
         ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
          `sysctl -w fs.inotify.max_user_instances=1024`"
     } else if log.contains("clock synchronization error") {
@@ -485,9 +497,15 @@ mod tests {
 
     #[test]
     fn a_kernel_limit_is_told_with_its_remedy() {
-        let log = "inotify_init: too many open files".to_owned();
-        let told = Error::node_failed("a", "ended".to_owned(), log).to_string();
-        assert!(told.contains("sysctl -w"), "{told}");
+        for log in [
+            "inotify_init: too many open files",
+            "Error: watch the folder: Too many open files (os error 24)",
+        ] {
+            let told = Error::node_failed("a", "ended".to_owned(), log.to_owned()).to_string();
+            assert!(told.contains("sysctl -w"), "{told}");
+            assert!(hint_of_log(log).is_some_and(|hint| hint.starts_with("the kernel")));
+        }
+        assert_eq!(hint_of_log("unknown flag"), None);
         let told = Error::node_failed("a", "ended".to_owned(), "unknown flag".to_owned());
         assert_eq!(
             told.to_string(),

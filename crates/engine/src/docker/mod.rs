@@ -52,6 +52,20 @@ pub struct DockerConfig {
     pub tls: Option<bool>,
 }
 
+/// All containers with a label (`key=value`), running or not, by name.
+pub async fn containers(cx: &Context, label: &str) -> Result<Vec<Node>> {
+    let labels = [label.to_owned()];
+    cx.guard("listing containers", cx.docker.containers(&labels))
+        .await
+}
+
+/// The last lines of a container's log; empty where there is none.
+pub async fn last_lines(cx: &Context, container: &str) -> Result<String> {
+    let read = async { Ok(cx.docker.last_lines(container).await) };
+    cx.guard(&format!("reading the log of {container}"), read)
+        .await
+}
+
 /// Which daemon is spoken to.
 ///
 /// # Errors

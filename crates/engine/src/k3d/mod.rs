@@ -18,6 +18,7 @@ pub(crate) mod dns;
 mod entrypoint;
 mod execute;
 mod filter;
+mod health;
 #[cfg(any(test, feature = "imagined"))]
 mod imagined;
 mod kubectl;
@@ -46,6 +47,7 @@ pub use execute::{
     Admitted, admit, apply_node, begun, create, delete, delete_node, settle, start, stop, update,
 };
 pub use filter::NodeFilter;
+pub use health::{Health, Workload, has_other_name, health};
 #[cfg(any(test, feature = "imagined"))]
 pub use imagined::Imagined;
 pub use kubectl::{Credentials, credentials};

@@ -7,7 +7,7 @@ mod spec;
 
 pub(super) use execute::respread;
 pub use execute::{admit, admit_delete, apply, create, delete};
-pub use observe::{Observed, observe};
+pub use observe::{Observed, is_secure, observe};
 pub(super) use observe::{ask, tables};
 pub use plan::{Plan, Step, is_same, plan};
 pub use spec::Spec;

@@ -106,7 +106,8 @@ impl Observed {
     }
 }
 
-fn is_secure(node: &Node) -> bool {
+/// Whether a node speaks TLS.
+pub fn is_secure(node: &Node) -> bool {
     !node.cmd.iter().any(|word| word == "--insecure")
 }
 
