@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 # `make test-opentofu` is not part of `make test`: it is the same suite again.
-.PHONY: help world status plan logs install test test-opentofu down clean setup images docs collection collection-build lint
+.PHONY: help world status plan logs install check test test-opentofu down clean setup images docs collection collection-build
 
 help: ## Show what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,9 @@ logs: ## Show the last log lines of its containers (CONTAINER=name, LINES=number
 
 install: ## Install the provider and the collection for good, in your home folder
 	@scripts/install.sh
+
+check: ## Check what needs no Docker: format, clippy, unit tests, pages, HCL, charts, scripts, licences
+	@scripts/check.sh
 
 test: ## Run every test, against real Terraform, Docker, Kubernetes and k3d
 	@scripts/test.sh
@@ -48,7 +51,3 @@ collection: ## Write the Ansible collection's stubs from the modules' argument s
 collection-build: ## Build the collection's tarball for this architecture, into target/
 	@scripts/build-collection.sh
 
-lint: ## Format, clippy, and the licences and advisories of dependencies (needs cargo-deny)
-	@cargo fmt --all --check
-	@cargo clippy --workspace --all-targets -- -D warnings
-	@cargo deny check

@@ -18,7 +18,8 @@ trap 'rm -rf "$folder"' EXIT
 installed=$folder/collections/ansible_collections/atlas/world
 bin=$ATLAS_ANSIBLE/bin
 # Ansible's tools keep files in the home folder. Those of the sanity tests are heavy, and kept.
-export HOME=$ATLAS_CACHE/trees/home-$(basename "$ATLAS_ANSIBLE") PATH=$bin:$PATH ANSIBLE_NOCOLOR=1
+HOME=$ATLAS_CACHE/trees/home-$(basename "$ATLAS_ANSIBLE")
+export HOME PATH=$bin:$PATH ANSIBLE_NOCOLOR=1
 # Nothing but what is installed here.
 export ANSIBLE_COLLECTIONS_PATH=$folder/collections:$ATLAS_ANSIBLE/collections
 mkdir -p "$HOME/.ansible/test/cache"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Frees what Atlas has cached and built on this machine: the cache, and images named atlas/… . The world, where one runs,
-# goes on; the next `make world` builds all of it anew.
+# goes on; the next `make world` rebuilds all of it.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "$0")/lib.sh"

@@ -17,13 +17,14 @@ write_environment() {
   for cluster in $(world_names cluster world_regions); do kubeconfigs+=("$ATLAS_STATE/$cluster.yaml"); done
   {
     echo "# The environment of the world in this folder. In bash or zsh: source $ATLAS_STATE/env"
+    # shellcheck disable=SC2016 # for the shell that sources it
     printf 'export PATH=%q:$PATH\n' "$ATLAS_STATE/bin"
     setting TF_CLI_CONFIG_FILE "$ATLAS_STATE/terraform.rc"
     setting ANSIBLE_COLLECTIONS_PATH "$ANSIBLE_COLLECTIONS_PATH"
-    setting ATLAS_STATE_DIR "$ATLAS_STATE"
-    for name in NODE LOADBALANCER LOCALSTACK REPLICATOR COCKROACHDB; do
-      name=ATLAS_${name}_IMAGE
-      setting "$name" "${!name}"
+    echo "# Read by the playbooks in orchestration/, by provider and modules."
+    for name in STATE KUBECTL {NODE,LOADBALANCER,LOCALSTACK,REPLICATOR,COCKROACHDB}_IMAGE SERVER_PER_REGION ARGOCD_MANIFEST; do
+      name=ATLAS_$name
+      [[ -z ${!name:-} ]] || setting "$name" "${!name}"
     done
     setting KUBECONFIG "$(IFS=: && echo "${kubeconfigs[*]}")"
     echo "# LocalStack takes any. Named here so that the keys of a real account never reach it."

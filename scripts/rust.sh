@@ -50,3 +50,14 @@ put_program() {
   built=$(rust_program "$1")
   put_file "$built" "$2"
 }
+
+# tests_target : has cargo build tests in the cache: most of it is what the workspace depends on, which the next checkout needs
+# too. Every version of that adds to it, so it begins anew when it has grown.
+tests_target() {
+  export CARGO_TARGET_DIR=$ATLAS_CACHE/tests CARGO_INCREMENTAL=0
+  # An error tells its causes. Where it was made in the tests' code only pushes them out of view.
+  export RUST_LIB_BACKTRACE=0
+  mkdir -p "$CARGO_TARGET_DIR"
+  if (($(du -sm "$CARGO_TARGET_DIR" | cut -f1) > 8000)); then rm -rf "$CARGO_TARGET_DIR"; fi
+  own_builds "$CARGO_TARGET_DIR"
+}

@@ -34,6 +34,9 @@ export ATLAS_TERRAFORM
 # The tests drive what ships.
 build_provider
 export ATLAS_PROVIDER=$ATLAS_PROVIDER_DIR/terraform-provider-atlas
+# Not in .atlas/bin, where it would say that there is a world.
+export ATLAS_CLI=$ATLAS_ROOT/target/cli/atlas
+put_program atlas "$ATLAS_CLI"
 ensure_aws_provider ||
   die "hashicorp/aws is needed for the tests of the cloud side. Name a filesystem mirror that has it in ATLAS_TERRAFORM_MIRROR."
 ensure_kubectl
@@ -44,18 +47,10 @@ build_collection
 
 say "Tests"
 cd "$ATLAS_ROOT"
-# An error tells its causes. Where it was made in the tests' code only pushes them out of view.
-export RUST_LIB_BACKTRACE=0
-# Kept for the next checkout too: most of it is what the workspace depends on. Every version of that adds to it.
-CARGO_TARGET_DIR=$ATLAS_CACHE/tests
-export CARGO_TARGET_DIR CARGO_INCREMENTAL=0
-mkdir -p "$CARGO_TARGET_DIR"
-if (($(du -sm "$CARGO_TARGET_DIR" | cut -f1) > 8000)); then rm -rf "$CARGO_TARGET_DIR"; fi
-for folder in "$CARGO_TARGET_DIR" "$ATLAS_CACHE/peer"; do own_builds "$folder"; done
+tests_target
+own_builds "$ATLAS_CACHE/peer"
 if [[ ${1:-} != opentofu ]]; then
-  cargo fmt --all --check
-  step "clippy" cargo clippy --workspace --all-targets --locked -- -D warnings
-  cargo test --workspace --locked --exclude acceptance-tests
+  scripts/check.sh
   scripts/check-collection.sh
 fi
 # Mostly waiting for clusters: three at a time keep two cores busy.

@@ -30,39 +30,48 @@ pub struct Playbook {
 }
 
 /// What a world has beside its clusters.
-#[derive(Debug, Clone, Copy, Default)]
-struct Parts {
-    cloud: bool,
-    database: bool,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    /// Argo CD.
+    None,
+    /// Argo CD and the cloud side.
+    Cloud,
+    /// Argo CD and the database.
+    Database,
+    /// Cloud side, database and an agent, and no Argo CD.
+    AllKinds,
+}
+
+impl Parts {
+    fn has_cloud(self) -> bool {
+        matches!(self, Self::Cloud | Self::AllKinds)
+    }
+
+    fn has_database(self) -> bool {
+        matches!(self, Self::Database | Self::AllKinds)
+    }
 }
 
 impl Playbook {
     /// Describes the sandbox's world in a file of the form of `group_vars/all/world.yml`, and copies
     /// `gitops/`, so that a test can change it.
     pub fn new(sandbox: &Sandbox) -> Result<Self> {
-        Self::describe(sandbox, Parts::default())
+        Self::describe(sandbox, Parts::None)
     }
 
     /// The same world with its cloud side: a server for each region, [`Playbook::server`].
     pub fn with_cloud(sandbox: &Sandbox) -> Result<Self> {
-        Self::describe(
-            sandbox,
-            Parts {
-                cloud: true,
-                ..Parts::default()
-            },
-        )
+        Self::describe(sandbox, Parts::Cloud)
     }
 
     /// The same world with its database: two nodes in two regions and a witness, [`Playbook::node`].
     pub fn with_database(sandbox: &Sandbox) -> Result<Self> {
-        Self::describe(
-            sandbox,
-            Parts {
-                database: true,
-                ..Parts::default()
-            },
-        )
+        Self::describe(sandbox, Parts::Database)
+    }
+
+    /// A world with everything but Argo CD: cloud side and database, and an agent in the first cluster.
+    pub fn with_all_kinds(sandbox: &Sandbox) -> Result<Self> {
+        Self::describe(sandbox, Parts::AllKinds)
     }
 
     fn describe(sandbox: &Sandbox, parts: Parts) -> Result<Self> {
@@ -78,10 +87,10 @@ impl Playbook {
                 "nodes": sandbox.subnet(place),
                 "pods": sandbox.pods(place),
                 "services": sandbox.services(place),
-                "agents": 0,
+                "agents": u8::from(parts == Parts::AllKinds && n == 0),
                 "ports": ports,
             });
-            if parts.cloud {
+            if parts.has_cloud() {
                 region["cloud"] = json!({
                     "region": (["us-east-1", "eu-central-1"][n]),
                     "server": clusters[n],
@@ -92,11 +101,15 @@ impl Playbook {
             }
             Ok(region)
         };
-        let argocd = json!([{"host_port": sandbox.port(0)?, "container_port": 30443}]);
+        let argocd = if parts == Parts::AllKinds {
+            json!([])
+        } else {
+            json!([{"host_port": sandbox.port(0)?, "container_port": 30443}])
+        };
         let mut shared = json!({
             "world_bridge": {"name": sandbox.name("world"), "subnet": sandbox.subnet(20)},
         });
-        if parts.cloud {
+        if parts.has_cloud() {
             shared["world_cloud"] = json!({
                 "network": sandbox.name("cloud"),
                 "subnet": sandbox.subnet(21),
@@ -105,7 +118,7 @@ impl Playbook {
             });
         }
         // The group variables describe one, which null takes away.
-        shared["world_cockroachdb"] = if parts.database {
+        shared["world_cockroachdb"] = if parts.has_database() {
             database(sandbox)?
         } else {
             Value::Null
@@ -161,6 +174,11 @@ impl Playbook {
     /// A region's bucket.
     pub fn bucket(&self, region: usize) -> String {
         format!("audit-{}", self.clusters[region])
+    }
+
+    /// The container of the replicator beside a region's LocalStack.
+    pub fn replicator(&self, region: usize) -> String {
+        format!("{}-replicator", self.server(region))
     }
 
     /// The container of a database's node.

@@ -8,10 +8,11 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use crate::ansible::Ansible;
+use crate::command::Run;
 use crate::docker::Docker;
 use crate::evidence;
 use crate::k3d::{K3d, K3dVersion};
-use crate::settings::Settings;
+use crate::settings::{Settings, workspace};
 use crate::slot::Slot;
 use crate::terraform::Terraform;
 
@@ -88,6 +89,14 @@ impl Sandbox {
     /// Its folder.
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Copies folders of the repository into its own: `terraform init` writes a lock file beside the configuration, where
+    /// another test's would be in its way.
+    pub fn copy_of_repository(&self, folders: &[&str]) -> Result<&Path> {
+        let copy = Run::new("cp").arg("-r").args(folders);
+        copy.arg(self.folder()).dir(workspace()).succeed()?;
+        Ok(self.folder())
     }
 
     /// The daemon that the tests' environment names.

@@ -71,6 +71,16 @@ impl Settings {
         })
     }
 
+    /// `ATLAS_CLI`: the command `atlas`; without it, it is built from this checkout, once and only where a test asks.
+    pub fn cli() -> Result<&'static Path> {
+        static CLI: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+        CLI.get_or_init(|| {
+            program("ATLAS_CLI", "atlas-cli", "atlas").map_err(|error| format!("{error:#}"))
+        })
+        .as_deref()
+        .map_err(|error| anyhow!("{error}"))
+    }
+
     /// Whether OpenTofu is under test.
     pub fn is_opentofu(&self) -> bool {
         let name = self
@@ -112,20 +122,25 @@ pub(crate) fn cache() -> PathBuf {
 
 fn provider() -> Result<PathBuf> {
     const NAME: &str = "terraform-provider-atlas";
-    if let Some(given) = variable("ATLAS_PROVIDER") {
+    program("ATLAS_PROVIDER", NAME, NAME)
+}
+
+/// The program that a variable names, else what this checkout's package makes.
+fn program(key: &str, package: &str, name: &str) -> Result<PathBuf> {
+    if let Some(given) = variable(key) {
         let given = PathBuf::from(given);
-        if given.file_name().is_none_or(|name| name != NAME) || !given.is_file() {
+        if given.file_name().is_none_or(|found| found != name) || !given.is_file() {
             bail!(
-                "ATLAS_PROVIDER is {}, which is no file named {NAME}",
+                "{key} is {}, which is no file named {name}",
                 given.display()
             );
         }
         return Ok(given);
     }
     let built = Run::cargo_build()
-        .args(["--package", NAME])
+        .args(["--package", package])
         .dir(workspace())
         .succeed()
-        .context("building the provider, because ATLAS_PROVIDER is not set")?;
-    built.executable(NAME)
+        .with_context(|| format!("building {name}, because {key} is not set"))?;
+    built.executable(name)
 }

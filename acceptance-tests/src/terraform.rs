@@ -140,7 +140,7 @@ impl Terraform {
     /// as it was when that plan was made, and must say so.
     pub fn expect_stale_plan(&self, noun: &str) -> Result<()> {
         let said = self.expect_error_of("apply", &["planned"])?;
-        let summary = format!("The {noun} has changed since it was planned");
+        let summary = format!("The {noun} has changed since the plan");
         said.expect(&[&summary, "Plan again"])?;
         ensure!(
             !said.to_string().contains("bug in the provider"),

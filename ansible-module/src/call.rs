@@ -74,7 +74,8 @@ impl Module {
             );
         if matches!(self.run, Run::Anywhere(_)) {
             // Defaults of the action group say which daemon is meant, and are given to every module in it.
-            let unused = "Not used: accepted because defaults of the action group may have it.";
+            let unused = "Only to look for who replicates: without Docker the module does all else. Defaults of the action group \
+                          may have it.";
             return spec
                 .option(
                     "docker_host",
@@ -157,7 +158,7 @@ mod tests {
         };
         let msg = failure(&late).msg;
         assert!(
-            msg.contains("Raise wait_timeout") && msg.contains("the next run goes on"),
+            msg.contains("Raise wait_timeout") && msg.contains("The next run continues"),
             "{msg}"
         );
     }

@@ -128,7 +128,7 @@ impl Changes {
     /// run too.
     fn foretell(&mut self, error: &Error) {
         self.warn(format!(
-            "As things are, a run would fail; what is in the way is taken to be mended by an earlier task. {}",
+            "A run would fail now. Check mode assumes that an earlier task removes the obstacle. {}",
             failure(error).msg
         ));
     }
@@ -179,7 +179,7 @@ impl Changes {
                 self.title.clone()
             } else {
                 format!(
-                    "{} (made anew because of {})",
+                    "{} (recreated to change {})",
                     self.title,
                     replace.join(", ")
                 )
@@ -213,8 +213,8 @@ impl Changes {
         let replacing = self.properties.iter().filter(|change| change.replaces);
         let told: Vec<String> = replacing.map(Change::told).collect();
         Failure::new(format!(
-            "{} must be made anew because of: {}. Set recreate: on_change to allow it (data in it is lost), \
-             or ask for what is there.",
+            "{} must be recreated to change {}. Keep the current values, or set recreate: on_change to allow it: its \
+             data is lost then.",
             self.title,
             told.join(", ")
         ))
@@ -231,12 +231,12 @@ mod tests {
     fn an_object_that_goes_and_comes_back_is_told_once() {
         let mut changes = Changes::of("cluster demo");
         changes.object("k3d-demo-agent-0", "running", "absent");
-        changes.object("k3d-demo-agent-0", "absent", "running, made anew");
+        changes.object("k3d-demo-agent-0", "absent", "running, recreated");
         let diff = changes.diff();
         assert_eq!(diff.before["objects"]["k3d-demo-agent-0"], "running");
         assert_eq!(
             diff.after["objects"]["k3d-demo-agent-0"],
-            "running, made anew"
+            "running, recreated"
         );
     }
 
@@ -259,7 +259,7 @@ mod tests {
             changes
                 .diff()
                 .after_header
-                .ends_with("(made anew because of image)")
+                .ends_with("(recreated to change image)")
         );
         let msg = changes.refusal().msg;
         assert!(msg.contains("image (a, not b)"), "{msg}");

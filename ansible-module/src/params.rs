@@ -115,7 +115,7 @@ impl Reader {
         if parsed.is_none() {
             self.refuse(
                 &path.clone().name(name),
-                format!("{} is not possible.", argspec::python::str(number)),
+                format!("{} is out of range.", argspec::python::str(number)),
                 remedy,
             );
         }
@@ -130,8 +130,8 @@ impl Reader {
             if port.is_none() {
                 self.refuse(
                     &FieldPath::of(name).index(index),
-                    format!("{item} is not possible."),
-                    "Give ports from 1 to 65535.",
+                    format!("{item} is out of range."),
+                    "Use ports from 1 to 65535.",
                 );
             }
             port
@@ -147,8 +147,8 @@ impl Reader {
             if address.is_none() {
                 self.refuse(
                     &FieldPath::of(name).index(index),
-                    format!("{item:?} is no IPv4 address."),
-                    "Give one of the network.",
+                    format!("{item:?} is not a valid IPv4 address."),
+                    "Use an address of the network.",
                 );
             }
             address
@@ -180,8 +180,8 @@ impl Reader {
         if parsed.is_none() {
             self.refuse(
                 &path.clone().name(name),
-                format!("{text:?} is no IP address."),
-                "Write it as in 127.0.0.1.",
+                format!("{text:?} is not a valid IP address."),
+                "Use an address such as 127.0.0.1.",
             );
         }
         parsed

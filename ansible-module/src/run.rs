@@ -25,8 +25,8 @@ pub(crate) fn module(called: &str, arguments: &str) -> ExitCode {
     let run = std::panic::catch_unwind(|| read_and_run(called, Path::new(arguments)));
     let (printed, failed) = run.unwrap_or_else(|_| {
         let failure = Failure::new(
-            "The module ended unexpectedly, which is a bug in it. What was changed until then stays; running \
-             the task again goes on from there.",
+            "The module ended unexpectedly. This is a bug. What was changed until then is kept; running the task \
+             again continues from there.",
         );
         (Answer::print(Err(failure), None, &Secrets::default()), true)
     });
@@ -50,7 +50,7 @@ fn read_and_run(called: &str, arguments: &Path) -> (String, bool) {
     let Some(module) = modules::find(name) else {
         let known: Vec<&str> = modules::all().iter().map(|module| module.name).collect();
         return refuse(format!(
-            "There is no module {name:?} here; there are: {}.",
+            "There is no module {name:?}. The modules are: {}.",
             known.join(", ")
         ));
     };
@@ -91,20 +91,25 @@ fn problems(module: &str, found: &[argspec::Problem], ignore_unknown: bool) -> O
     (!messages.is_empty()).then(|| Failure::new(messages.join("\n")))
 }
 
+/// Which daemon is meant.
+pub(crate) fn docker_config(params: &Params) -> Result<DockerConfig, Failure> {
+    let mut reader = Reader::default();
+    let cert_path = reader.local_path(params, "docker_cert_path");
+    reader.finish()?;
+    Ok(DockerConfig {
+        host: params.text("docker_host").map(str::to_owned),
+        cert_path,
+        tls: params.flag("docker_tls_verify"),
+    })
+}
+
 fn execute(module: &Module, params: Params, check: bool, diff: bool) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::new(format!("The module cannot start: {error}.")))?;
     runtime.block_on(async {
-        let mut reader = Reader::default();
-        let cert_path = reader.local_path(&params, "docker_cert_path");
-        reader.finish()?;
-        let config = DockerConfig {
-            host: params.text("docker_host").map(str::to_owned),
-            cert_path,
-            tls: params.flag("docker_tls_verify"),
-        };
+        let config = docker_config(&params)?;
         let limit = time_limit(&params)?;
         let warnings = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&warnings);
@@ -152,13 +157,13 @@ fn execute(module: &Module, params: Params, check: bool, diff: bool) -> Result<A
 
 /// How long the module may take.
 fn time_limit(params: &Params) -> Result<Duration, Failure> {
-    const REMEDY: &str = "Give seconds, from 1 to 604800.";
+    const REMEDY: &str = "Use 1 to 604800 seconds.";
     let mut reader = Reader::default();
     let root = FieldPath::root();
     let seconds = reader.number::<u32>(params, &root, "wait_timeout", REMEDY);
     if let Some(seconds @ (0 | 604_801..)) = seconds {
         let path = FieldPath::of("wait_timeout");
-        reader.refuse(&path, format!("{seconds} is not possible."), REMEDY);
+        reader.refuse(&path, format!("{seconds} is out of range."), REMEDY);
     }
     reader.finish()?;
     Ok(Duration::from_secs(seconds.unwrap_or(300).into()))
@@ -205,7 +210,7 @@ mod tests {
             let value = argspec::python::str(&odd);
             assert_eq!(
                 said,
-                format!("wait_timeout: {value} is not possible. Give seconds, from 1 to 604800.")
+                format!("wait_timeout: {value} is out of range. Use 1 to 604800 seconds.")
             );
         }
     }

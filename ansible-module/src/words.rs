@@ -18,33 +18,39 @@ impl Words for Yaml {
                 "Name a network of your own; the module network makes one.".to_owned()
             }
             Remedy::CreateCluster { .. } => {
-                "Create it first, with the module k3d_cluster; `k3d cluster list` lists those that exist.".to_owned()
+                "Create it first, with the module k3d_cluster. `k3d cluster list` lists the existing clusters.".to_owned()
             }
             Remedy::CreateDatabaseCluster { .. } => {
-                "Make the cluster first, with the module cockroachdb_cluster.".to_owned()
+                "Create the cluster first, with the module cockroachdb_cluster.".to_owned()
             }
             Remedy::CreateDatabaseRegion { known, .. } => format!(
-                "Make it first, with the module cockroachdb_region, or name one of {}.",
+                "Create it first, with the module cockroachdb_region, or use one of {}.",
                 known.join(", ")
             ),
-            Remedy::CreateDependency => "Make that first, in an earlier task.".to_owned(),
-            Remedy::ImportOrRename { or } if or.is_empty() => "Choose another name.".to_owned(),
-            Remedy::ImportOrRename { or } => format!("Choose another name, or {or}."),
-            Remedy::TryAgain { why } => format!("{why}; run the task again."),
+            Remedy::CreateDependency => "Create that first, in an earlier task.".to_owned(),
+            Remedy::ImportOrRename => "Choose another name.".to_owned(),
+            Remedy::TryAgain { why } => format!("{why}. Run the task again."),
+            Remedy::AddReplicator { server, region } => format!(
+                "Give the server {server} a replicator with regions: [{region}] and the peer's endpoint in peers, with the \
+                 module localstack."
+            ),
+            Remedy::Adopt => {
+                "Set adopt: true to take it over with what it holds, or choose another name.".to_owned()
+            }
             Remedy::RaiseTimeout => {
-                "Raise wait_timeout if the machine is slow; the next run goes on from here.".to_owned()
+                "Raise wait_timeout if the machine is slow. The next run continues from here.".to_owned()
             }
             Remedy::GoOn => {
-                "What was made is left in place; the next run goes on from here.".to_owned()
+                "What was created is kept. The next run continues from here.".to_owned()
             }
             Remedy::Use { field } => format!("Use the option {} instead.", self.field(field)),
             Remedy::Set { field, to } => format!("Set {}: {to}", self.field(field)),
             Remedy::Unset { field, or } => format!("{or}, or leave {} out.", self.field(field)),
             Remedy::AllowLoss { field, or } => format!("{or}, or set {}: true.", self.field(field)),
             Remedy::RemoveObject { kind, or } => {
-                format!("{or}; to remove the {kind}, set state: absent.")
+                format!("{or}. To remove the {kind}, set state: absent.")
             }
-            Remedy::SeparateNetworks => "Clusters on one bridge need networks of their own.".to_owned(),
+            Remedy::SeparateNetworks => "Use separate networks for each cluster on a bridge.".to_owned(),
         }
     }
 
@@ -91,6 +97,9 @@ fn plural(block: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use atlas_engine::Error;
+    use atlas_engine::error::Existing;
+
     use super::*;
 
     /// What only Terraform has.
@@ -126,6 +135,56 @@ mod tests {
                 assert!(!found, "{foreign:?} in: {told}");
             }
             assert!(told.ends_with('.'), "{told}");
+        }
+    }
+
+    /// As the provider's table of mistakes, for what this face says otherwise.
+    #[test]
+    fn mistakes_are_told_in_options_and_modules() {
+        let exists = Error::Exists {
+            kind: "bridge",
+            name: "world".to_owned(),
+            detail: Existing::Found("with subnet 10.80.0.0/24 (clusters dc-us, dc-eu)".into()),
+            remedy: Remedy::ImportOrRename,
+        };
+        let no_network = Error::invalid(
+            FieldPath::of("network"),
+            "there is no Docker network \"shop\".",
+            Remedy::CreateNetwork {
+                name: "shop".to_owned(),
+            },
+        );
+        let taken = FieldPath::of("port").index(0).name("host_port");
+        let taken = Error::invalid(
+            taken,
+            "port 8080 of 127.0.0.1 is already used by the container web.",
+            Remedy::MakeRoom {
+                how: "Choose another port.".to_owned(),
+            },
+        );
+        let cidr = atlas_engine::cidr::parse("172.28.0.0", &FieldPath::of("subnet"));
+        let rows = [
+            (
+                exists.told(&Yaml),
+                "A bridge named \"world\" already exists with subnet 10.80.0.0/24 (clusters dc-us, dc-eu). Choose \
+                 another name.",
+            ),
+            (
+                no_network.told(&Yaml),
+                "network: there is no Docker network \"shop\". Create it first (with the module network, or `docker \
+                 network create --subnet …`).",
+            ),
+            (
+                taken.told(&Yaml),
+                "ports[0].host_port: port 8080 of 127.0.0.1 is already used by the container web. Choose another port.",
+            ),
+            (
+                cidr.unwrap_err().told(&Yaml),
+                "subnet: \"172.28.0.0\" is not an IPv4 network. Use address/prefix, for instance 172.28.0.0/16.",
+            ),
+        ];
+        for (told, expected) in rows {
+            assert_eq!(told, expected);
         }
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
         None | Some("help" | "--help" | "-h") => return Ok(Command::Help),
         Some("--version" | "-V") => return Ok(Command::Version),
         Some("status") => {}
-        Some(other) => return Err(format!("{other:?} is no command of atlas.")),
+        Some(other) => return Err(format!("{other:?} is not a command of atlas.")),
     }
     let (mut json, mut world, mut state) = (false, None, None);
     while let Some(word) = words.next() {
@@ -68,7 +68,7 @@ pub(crate) fn parse(words: &[String]) -> Result<Command, String> {
             "--json" => json = true,
             "--world" => world = path()?,
             "--state" => state = path()?,
-            _ => return Err(format!("{word:?} is no option of atlas status.")),
+            _ => return Err(format!("{word:?} is not an option of atlas status.")),
         }
     }
     Ok(Command::Status { json, world, state })

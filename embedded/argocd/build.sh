@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the images that ArgoCD's official manifest asks for: atlas/argocd and atlas/redis. Prints where
+# Builds the images that Argo CD's official manifest asks for: atlas/argocd and atlas/redis. Prints where
 # that manifest lies, as `NAME=VALUE`.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh

@@ -2,10 +2,10 @@ output "clusters" {
   description = "Where each region's cluster is. orchestration/inventory/terraform.py makes an inventory of it."
   value = {
     for region, cluster in { us-east = atlas_k3d_cluster.us, eu-central = atlas_k3d_cluster.eu } : cluster.name => {
-      region     = region
-      api        = cluster.api_endpoint
-      kubeconfig = "${var.kubeconfig_folder}/${cluster.name}.yaml"
-      nodes      = [for node in cluster.nodes : "${node.name} (${node.ip})"]
+      region                         = region
+      api                            = cluster.api_endpoint
+      kubeconfig                     = "${var.kubeconfig_folder}/${cluster.name}.yaml"
+      nodes                          = [for node in cluster.nodes : "${node.name} (${node.ip})"]
     }
   }
 }

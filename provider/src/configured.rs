@@ -87,6 +87,13 @@ impl Configured {
         }
     }
 
+    /// The same with a daemon that nobody reaches, for tests.
+    #[cfg(test)]
+    pub(crate) fn unreachable(mut self) -> Self {
+        self.docker.host = Some("unix:///nowhere/docker.sock".to_owned());
+        self
+    }
+
     /// Whether it is not known yet which load balancers there are to be.
     pub(crate) fn has_undecided_balancer(&self) -> bool {
         self.undecided_images.contains(&"loadbalancer")

@@ -37,7 +37,7 @@ fn strange(id: &str, name: &str, attribute: &str) -> Error {
     Error::Unexpected {
         what: format!("the import id {id:?}"),
         reason: format!(
-            "it must be {name}, or {name},{attribute}=PATH where the configuration has that path in {attribute}"
+            "it must be {name}, or {name},{attribute}=PATH if the configuration sets {attribute} to that path"
         ),
     }
 }

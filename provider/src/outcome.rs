@@ -161,7 +161,11 @@ mod tests {
         for presence in [Presence::Absent, Presence::Begun] {
             let outcome = SUBJECT.created(planned(), presence, Err(late()));
             let told = format!("{:?}", outcome.diagnostics);
-            assert_eq!(told.contains("goes on"), outcome.state.is_null(), "{told}");
+            assert_eq!(
+                told.contains("continues"),
+                outcome.state.is_null(),
+                "{told}"
+            );
             assert_eq!(
                 told.contains("is tainted"),
                 !outcome.state.is_null(),

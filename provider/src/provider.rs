@@ -21,8 +21,8 @@ impl Provider for Atlas {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "Builds simulated global platforms on one machine's Docker: k3d clusters, networks, \
-             bridges between clusters, LocalStack in every region, and CockroachDB across them.",
+            "Builds global platforms in Docker on one machine: k3d clusters, networks, bridges between clusters, \
+             LocalStack in every region, and CockroachDB across them.",
         )
         .attribute(
             "docker_host",
@@ -49,13 +49,13 @@ impl Provider for Atlas {
             "region",
             Attribute::optional(
                 Type::String,
-                "A name for what this provider configuration stands for, when there is one alias per \
-                 region. Atlas itself does nothing with it.",
+                "A name for this provider configuration, for instance of the region of a provider alias. Atlas does \
+                 not use it.",
             ),
         )
         .attribute(
             "images",
-            Attribute::optional(Type::String, "Images to use where a resource names none.").nested(
+            Attribute::optional(Type::String, "Default images of resources.").nested(
                 Nesting::Single,
                 [
                     (

@@ -88,10 +88,10 @@ impl Seen {
         let mut found = Diagnostics::new();
         found.push_error(
             AttributePath::root(),
-            format!("The {noun} has changed since it was planned"),
+            format!("The {noun} has changed since the plan"),
             format!(
-                "Somebody else changed it after the state was last read: {}. Nothing was changed. Plan again, without \
-                 -refresh=false, so that the plan is made upon what is there.",
+                "It was changed outside of this apply after the last refresh: {}. Nothing was changed now. Plan \
+                 again, without -refresh=false.",
                 told.join("; ")
             ),
         );
@@ -149,10 +149,7 @@ mod tests {
         let refused = now.same_as(&before, "thing").unwrap_err();
         let told: Vec<_> = refused.iter().collect();
         assert_eq!(told.len(), 1);
-        assert_eq!(
-            told[0].summary,
-            "The thing has changed since it was planned"
-        );
+        assert_eq!(told[0].summary, "The thing has changed since the plan");
         for part in [
             "it had node a, running",
             "it has node a, exited",

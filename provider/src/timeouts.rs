@@ -8,7 +8,7 @@ use tfplugin::{Attribute, Block, Type, Value};
 /// Where the user says nothing.
 const DEFAULT: Duration = Duration::from_secs(10 * 60);
 
-const FORM: &str = "Write a duration such as 90s, 10m or 1h30m.";
+const FORM: &str = "Use a duration such as 90s, 10m or 1h30m.";
 
 /// What the provider's page says of the block, for all resources, before an example.
 pub(crate) const DOCUMENTATION: &str = "\
@@ -44,7 +44,7 @@ pub(crate) fn problems(config: &Value) -> Vec<Problem> {
         .map(|(name, text)| {
             Problem::new(
                 FieldPath::of("timeouts").name(name),
-                format!("{text:?} is no duration."),
+                format!("{text:?} is not a valid duration."),
                 FORM,
             )
         })

@@ -53,10 +53,10 @@ pub(crate) fn push_passing(found: &mut Diagnostics, problems: &[Problem]) {
         );
         found.push_warning(
             path(&problem.path),
-            format!("{field} is taken as yet"),
+            format!("{field} is in use"),
             format!(
-                "{field}: {message}. If this apply removes or moves that, all is well: it is waited for. If not, the apply \
-                 refuses this one. {remedy}"
+                "{field}: {message}. If the same apply removes or moves that, Atlas waits for it; otherwise the apply \
+                 fails. {remedy}"
             ),
         );
     }
@@ -94,8 +94,8 @@ impl Reader {
         if parsed.is_none() {
             self.refuse(
                 path,
-                format!("{text:?} is no IP address."),
-                "Write it as in 127.0.0.1.",
+                format!("{text:?} is not a valid IP address."),
+                "Use an address such as 127.0.0.1.",
             );
         }
         parsed
@@ -113,7 +113,7 @@ impl Reader {
         };
         let parsed = number.as_i64().and_then(|number| T::try_from(number).ok());
         if parsed.is_none() {
-            self.refuse(path, format!("{number} is not possible."), remedy);
+            self.refuse(path, format!("{number} is out of range."), remedy);
         }
         parsed
     }

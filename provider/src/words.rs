@@ -15,10 +15,10 @@ impl Hcl {
     /// What the next apply does.
     fn next(self) -> &'static str {
         match self {
-            Self::Kept => "the next apply goes on from here",
+            Self::Kept => "the next apply continues from here",
             Self::Tainted => {
-                "what was made is tainted: the next apply destroys it and creates it anew, unless \
-                 `terraform untaint` keeps it"
+                "what was created is tainted: the next apply destroys it and creates it again, unless you keep \
+                 it with `terraform untaint`"
             }
         }
     }
@@ -29,7 +29,7 @@ impl Words for Hcl {
         match remedy {
             Remedy::Text(text) => text.clone(),
             Remedy::MakeRoom { how } => {
-                format!("{how} `terraform destroy` plans what is new as well, unless it is told -refresh=false.")
+                format!("{how} `terraform destroy` also plans what is new, unless -refresh=false is set.")
             }
             Remedy::CreateNetwork { .. } => {
                 "Create it first (atlas_network, or `docker network create --subnet …`).".to_owned()
@@ -38,42 +38,44 @@ impl Words for Hcl {
                 "Name a network of your own, for instance an atlas_network.".to_owned()
             }
             Remedy::CreateCluster { .. } => {
-                "Create it first; a reference to the attribute `name` of its resource does that by itself. \
-                 `k3d cluster list` lists those that exist."
+                "Create it first: refer to the attribute `name` of its resource. `k3d cluster list` lists the \
+                 existing clusters."
                     .to_owned()
             }
             Remedy::CreateDatabaseCluster { .. } => {
-                "Create the cluster first: an atlas_cockroachdb_cluster.".to_owned()
+                "Create the cluster first, with an atlas_cockroachdb_cluster.".to_owned()
             }
             Remedy::CreateDatabaseRegion { known, .. } => format!(
-                "Create an atlas_cockroachdb_region of this name first, or name one of {}.",
+                "Create an atlas_cockroachdb_region of this name first, or use one of {}.",
                 known.join(", ")
             ),
             Remedy::CreateDependency => {
                 "Create that first, for instance with `terraform apply -target=…`.".to_owned()
             }
-            Remedy::ImportOrRename { or } if or.is_empty() => {
-                "Import it, or choose another name.".to_owned()
-            }
-            Remedy::ImportOrRename { or } => format!("Import it, choose another name, or {or}."),
-            Remedy::TryAgain { why } => format!("{why}; apply again."),
+            Remedy::ImportOrRename => "Import it or choose another name.".to_owned(),
+            Remedy::TryAgain { why } => format!("{why}. Apply again."),
+            Remedy::AddReplicator { server, region } => format!(
+                "Give the atlas_localstack named {server} a replicator = {{ regions = [\"{region}\"], peers = [...] }}, with \
+                 the peer's internal_endpoint in peers."
+            ),
+            Remedy::Adopt => "Import the object with it, or choose another name.".to_owned(),
             Remedy::RaiseTimeout => format!(
                 "Raise the limit in the block timeouts if the machine is slow; {}.",
                 self.next()
             ),
-            Remedy::GoOn => format!("What was made is left in place; {}.", self.next()),
+            Remedy::GoOn => format!("What was created is kept; {}.", self.next()),
             Remedy::Use { field } => format!("Use the attribute {} instead.", self.field(field)),
             Remedy::Set { field, to } => format!("Set {} = {to}", self.field(field)),
-            Remedy::Unset { field, or } => format!("{or}, or drop {}.", self.field(field)),
+            Remedy::Unset { field, or } => format!("{or}, or remove {}.", self.field(field)),
             Remedy::AllowLoss { field, or } => format!(
                 "{or}, or set {} and apply before you destroy.",
                 allowing(field)
             ),
             Remedy::RemoveObject { kind, or } => {
-                format!("{or}; to remove the {kind}, remove its resource.")
+                format!("{or}. To remove the {kind}, remove its resource.")
             }
             Remedy::SeparateNetworks => {
-                "Clusters on one bridge need networks of their own; see the function region_cidrs."
+                "Use separate networks for each cluster on a bridge; the function region_cidrs makes them."
                     .to_owned()
             }
         }

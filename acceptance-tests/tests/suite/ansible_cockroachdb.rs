@@ -128,6 +128,8 @@ fn regions_a_cluster_and_a_database_live_as_their_tasks_say() -> Result<()> {
     expect_truth(&sandbox, &ansible, &ledger)?;
     expect_no_licence_shown(&sandbox, &ansible, &ledger)?;
 
+    expect_removals_foretold(&sandbox, &ansible, &ledger)?;
+
     // What is used is not removed, and then all of it goes.
     let used = ledger.region("witness", json!({"state": "absent"}));
     let mut refused = task("cockroachdb_region", &used);
@@ -165,6 +167,48 @@ fn regions_a_cluster_and_a_database_live_as_their_tasks_say() -> Result<()> {
         "the authority's key is left"
     );
     expect_nothing_left(&sandbox)
+}
+
+/// A check run tells what a removal would be refused, and goes on: an earlier task may make room.
+fn expect_removals_foretold(sandbox: &Sandbox, ansible: &Ansible, ledger: &Ledger) -> Result<()> {
+    let node = format!("atlas-cockroachdb-{}-us-east-1", ledger.name);
+    sql(sandbox, &node, "CREATE TABLE bank.t (a INT PRIMARY KEY)")?.success()?;
+    let absent = json!({"state": "absent"});
+    let cases = [
+        (
+            task(
+                "cockroachdb_region",
+                &ledger.region("witness", absent.clone()),
+            ),
+            "(bank)",
+        ),
+        (
+            task("cockroachdb_database", &ledger.database(absent.clone())),
+            "force_destroy",
+        ),
+        (
+            task("cockroachdb_cluster", &ledger.cluster(absent)),
+            "force_destroy",
+        ),
+    ];
+    let tasks = cases.iter().map(|(task, _)| {
+        let mut task = task.clone();
+        task["check_mode"] = true.into();
+        task
+    });
+    let told = ansible.succeed(&tasks.collect::<Vec<_>>())?;
+    for ((task, words), result) in cases.iter().zip(&told) {
+        let warned = result["warnings"].to_string();
+        ensure!(
+            result["changed"] == true
+                && warned.contains("run would fail")
+                && warned.contains(words),
+            "{task}: {result}"
+        );
+    }
+    sql(sandbox, &node, "DROP TABLE bank.t")?
+        .success()
+        .map(drop)
 }
 
 /// What changes without another region, cluster or database: one option at a time, the others stay as they are.
@@ -212,7 +256,7 @@ fn expect_changes_in_place(sandbox: &Sandbox, ansible: &Ansible, ledger: &Ledger
         "{shrunk}"
     );
     let warned = done[5]["warnings"].to_string();
-    ensure!(warned.contains("will not any more"), "{}", done[5]);
+    ensure!(warned.contains("will not afterwards"), "{}", done[5]);
 
     // Fewer nodes are warned of before anything happens.
     let fewer = ledger.region("us-east", json!({"nodes": 1}));
@@ -431,7 +475,7 @@ fn what_cannot_be_is_refused_with_its_option() -> Result<()> {
         (
             "cockroachdb_cluster",
             ledger.cluster(json!({})),
-            "regions: a cluster without regions",
+            "regions: the cluster has no regions",
         ),
         (
             "cockroachdb_cluster",
@@ -488,7 +532,7 @@ fn what_cannot_be_is_refused_with_its_option() -> Result<()> {
         (
             "cockroachdb_cluster",
             ledger.cluster(json!({"regions": ["us-east"]})),
-            "Make its regions first",
+            "Create its regions first",
         ),
         (
             "cockroachdb_database",
@@ -508,7 +552,7 @@ fn what_cannot_be_is_refused_with_its_option() -> Result<()> {
         ensure!(
             foretold.result["changed"] == true
                 && warned.contains(words)
-                && warned.contains("by an earlier task"),
+                && warned.contains("an earlier task"),
             "{foretold:?}"
         );
         let msg = refused.result["msg"].as_str().unwrap_or_default();
@@ -590,7 +634,7 @@ fn the_playbook_makes_the_database_of_all_regions_and_takes_it_away_without_its_
     let msg = &played.tasks.first().context("no result")?.result["msg"];
     ensure!(
         msg.as_str()
-            .is_some_and(|msg| msg.contains("gives no answer") && msg.contains("force_destroy")),
+            .is_some_and(|msg| msg.contains("does not answer") && msg.contains("force_destroy")),
         "{msg}\n{}",
         played.finished
     );
@@ -610,6 +654,7 @@ fn the_database_that_terraform_made_is_the_playbooks_and_goes_down_by_its_labels
     let settings = Settings::get()?;
     let provider = settings.provider.parent().context("no folder")?;
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let copy = sandbox.copy_of_repository(&["infrastructure"])?;
     let in_world = |run: Run| {
         run.dir(root.as_ref())
             .env("ATLAS_CACHE_DIR", sandbox.path("cache"))
@@ -622,14 +667,13 @@ fn the_database_that_terraform_made_is_the_playbooks_and_goes_down_by_its_labels
     };
     let script = |lines: &str| -> Result<Finished> {
         let script = format!(
-            "set -euo pipefail\nsource scripts/lib.sh\nsource scripts/provider.sh\nuse_provider\n{lines}\n"
+            "set -euo pipefail\nsource scripts/lib.sh\nsource scripts/provider.sh\nuse_provider\nATLAS_ROOT={}\n{lines}\n",
+            copy.display()
         );
         in_world(Run::new("bash").args(["-c", &script])).succeed()
     };
     // Together with all that it depends on.
-    let apply = "world_terraform apply -input=false -auto-approve -no-color -state=\"$ATLAS_STATE/world.tfstate\" \
-                 -target=data.atlas_cockroachdb_survival.world \
-                 -var \"kubeconfig_folder=$ATLAS_STATE\" -var \"world=$ATLAS_WORLD\"";
+    let apply = "world_do apply -auto-approve -target=data.atlas_cockroachdb_survival.world";
     script(apply)?;
     let again = script(apply)?;
     ensure!(

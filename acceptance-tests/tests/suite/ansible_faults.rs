@@ -123,12 +123,12 @@ fn failures(sandbox: &Sandbox) -> Vec<(&'static str, Value, &'static str)> {
         (
             "k3d_cluster",
             cluster(json!({"agents": -1})),
-            "agents: -1 is not possible",
+            "agents: -1 is out of range",
         ),
         (
             "k3d_cluster",
             cluster(json!({"docker_host": "unix:///nowhere/docker.sock"})),
-            "cannot reach the Docker daemon",
+            "cannot connect to the Docker daemon",
         ),
         (
             "k3d_cluster",
@@ -143,7 +143,7 @@ fn failures(sandbox: &Sandbox) -> Vec<(&'static str, Value, &'static str)> {
         (
             "k3d_cluster",
             cluster(json!({"wait_timeout": 1})),
-            "within 1 s",
+            "after 1 s",
         ),
         (
             "kubeconfig",
@@ -152,7 +152,7 @@ fn failures(sandbox: &Sandbox) -> Vec<(&'static str, Value, &'static str)> {
                 "state": "absent",
                 "path": sandbox.path("broken"),
             }),
-            "is no kubeconfig",
+            "is not a kubeconfig",
         ),
         (
             "k3d_node",

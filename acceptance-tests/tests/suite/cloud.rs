@@ -20,9 +20,7 @@ impl World {
     fn open() -> Result<Self> {
         let sandbox = Sandbox::open()?;
         let playbook = Playbook::with_cloud(&sandbox)?;
-        let copy = Run::new("cp").args(["-r", "infrastructure", "orchestration"]);
-        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-        copy.arg(sandbox.folder()).dir(root.as_ref()).succeed()?;
+        sandbox.copy_of_repository(&["infrastructure", "orchestration"])?;
         Ok(Self { sandbox, playbook })
     }
 

@@ -76,6 +76,12 @@ fn a_cluster_lives_and_changes_in_place() -> Result<()> {
     kubectl.expect_ready(&life.nodes(0))?;
     expect_private(&life.kubeconfig())?;
     expect_state(&terraform.attributes(ADDRESS)?, &life, 1)?;
+    // Nothing goes for an image that is not to be had.
+    let image = "localhost:9/atlas/none:1";
+    let typo = Cluster::new(&life.sandbox, "a", 0).with(format!("image = \"{image}\""));
+    terraform
+        .expect_plan_error(&typo.hcl())?
+        .expect_at("image =", &[image, "Nothing is removed"])?;
     let page = web::pod("web", "hello", None)? + &web::service("web", Some(NODE_PORT));
     Kubectl::in_cluster(&life.name).apply(&page)?;
 

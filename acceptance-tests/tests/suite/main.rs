@@ -22,7 +22,6 @@ mod localstack;
 mod network;
 mod peer;
 mod playbook;
-mod printed;
 mod proxy;
 mod replication;
 mod scripts;

@@ -107,7 +107,7 @@ fn a_create_takes_only_what_an_interrupted_create_began() -> Result<()> {
     terraform.forget(address)?;
     terraform
         .expect_apply_error(&plain)?
-        .expect(&[&name, "exists already", "import"])?;
+        .expect(&[&name, "already exists", "import"])?;
     ensure!(
         docker.network(&name)? == made && terraform.addresses()?.is_empty(),
         "the network was touched, or entered the state"
@@ -122,7 +122,7 @@ fn a_create_takes_only_what_an_interrupted_create_began() -> Result<()> {
         .args(["-auto-approve", "-replace", address])
         .finish()?;
     ensure!(
-        replaced.code == Some(1) && replaced.output().contains("exists already"),
+        replaced.code == Some(1) && replaced.output().contains("already exists"),
         "{replaced}"
     );
     ensure!(docker.network(&name)? == made, "the network was touched");
@@ -181,7 +181,7 @@ fn a_network_in_use_is_not_made_anew_and_who_uses_it_is_named() -> Result<()> {
     let other = "labels = { owner = \"them\" }";
     terraform
         .expect_plan_error(&with(other, "6s"))?
-        .expect_at("labels", &[&user, "another name"])?;
+        .expect_at("labels", &[&user, "Change its name"])?;
     // Nobody leaves: the destroy says who stays, within its limit.
     terraform.apply(&with(labels, "6s"))?;
     terraform
@@ -292,7 +292,7 @@ fn servers_and_clusters_swap_their_ports_in_one_apply() -> Result<()> {
     terraform.expect_no_changes()?;
     ensure!(
         docker.container(&node)?.id() == before,
-        "{node} was made anew"
+        "{node} was recreated"
     );
     terraform.destroy().map(drop)
 }

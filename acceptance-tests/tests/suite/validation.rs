@@ -229,7 +229,7 @@ fn what_the_machine_has_already_is_refused_at_the_line() -> Result<()> {
         let said = terraform.expect_plan_error(&config)?;
         said.expect_at(
             &format!("host_port = {taken}"),
-            &[&taken.to_string(), "taken"],
+            &[&taken.to_string(), "already used"],
         )?;
     }
 
@@ -240,7 +240,7 @@ fn what_the_machine_has_already_is_refused_at_the_line() -> Result<()> {
     );
     terraform
         .expect_plan_error(&Cluster::new(&sandbox, "v", 0).with(block).hcl())?
-        .expect_at(&format!("host_port = {taken}"), &["taken"])?;
+        .expect_at(&format!("host_port = {taken}"), &["already used"])?;
 
     // A network by name: its subnet counts as the nodes'; one that there is not is told at the line.
     let on_network = |network: &str, pods: &str| {

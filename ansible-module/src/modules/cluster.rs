@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use argspec::{Answer, Failure};
 use atlas_engine::k3d::{self, Observed, Pair, Plan, Spec};
 use atlas_engine::kubeconfig::Kept;
-use atlas_engine::{Error, network};
+use atlas_engine::obtainable::{self, Loss};
+use atlas_engine::{Error, FieldPath, network};
 use serde_json::{Map, Value};
 
 use super::cluster_options::{options, specify};
@@ -20,10 +21,10 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "k3d clusters",
             description: &[
-                "Makes, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. \
+                "Creates, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. \
                  The k3d CLI lists and deletes such a cluster like its own, and one that the k3d CLI or Terraform \
                  made is taken as it is.",
-                "An option that is not given is not compared. An empty list means none.",
+                "An option that is left out is not compared. An empty list means none.",
                 "Agents and ports through the load balancer change in place. What concerns the server, which holds \
                  the cluster's data, makes another cluster, and needs O(recreate).",
                 "Every node that is made is waited for until Kubernetes calls it Ready.",
@@ -98,7 +99,7 @@ async fn power(
     let Some(found) = observed.filter(|found| found.server().is_some()) else {
         if call.check {
             changes.warn(format!(
-                "Cluster {name} does not exist yet, and is taken to be made by an earlier task"
+                "Cluster {name} does not exist yet. Check mode assumes that an earlier task creates it"
             ));
             changes.action(format!(
                 "{} cluster {name}",
@@ -107,7 +108,7 @@ async fn power(
             return Ok(changes.answer(call, "cluster", Value::Null));
         }
         return Err(Failure::new(format!(
-            "There is no cluster {name} to start or stop. Set state: present to make one."
+            "There is no cluster {name} to start or stop. Set state: present to create it."
         )));
     };
     for step in &k3d::plan_power(&found, running).steps {
@@ -202,16 +203,22 @@ pub(super) async fn converge(
             _ => None,
         };
         let config = there.as_ref().map(|found| &found.kubeconfig);
-        files.check(&spec.name, config, *switch).map_err(fail)?;
-        let differs = files.difference(&spec.name, config, *switch);
-        tell_entries(&differs.map_err(fail)?, &mut changes);
+        let checked = files.check(&spec.name, config, *switch);
+        if changes.admit(call, checked)?.is_some() {
+            let differs = files.difference(&spec.name, config, *switch);
+            tell_entries(&differs.map_err(fail)?, &mut changes);
+        }
     }
-    // What would be refused in the run is refused in the check as well.
-    match &observed {
+    let admitted = match &observed {
         Some(going) if anew => k3d::preflight_anew(&call.cx, spec, going).await,
         there => k3d::preflight(&call.cx, spec, there.as_ref()).await,
-    }
-    .map_err(fail)?;
+    };
+    changes.admit(call, admitted)?;
+    let is_replaced = anew && observed.is_some();
+    let of_balancer = FieldPath::of("load_balancer_image");
+    let images = k3d::images(spec, &plan, is_replaced, of_balancer);
+    let admitted = obtainable::admit(&call.cx, Loss::of(is_replaced), &images).await;
+    changes.admit(call, admitted)?;
     if call.check {
         warn_of_network(call, spec, observed.as_ref(), &mut changes).await?;
         return Ok(Converged::Told(changes, observed));
@@ -242,7 +249,7 @@ async fn warn_of_network(
         let found = network::observe(&call.cx, name).await;
         if found.map_err(|error| failure(&error))?.is_none() {
             changes.warn(format!(
-                "Network {name} does not exist yet, and is taken to be made by an earlier task"
+                "Network {name} does not exist yet. Check mode assumes that an earlier task creates it"
             ));
         }
     }

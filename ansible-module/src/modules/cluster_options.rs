@@ -91,11 +91,11 @@ pub(super) fn options() -> Options {
                  E(ATLAS_LOADBALANCER_IMAGE), or k3d's as published.",
             ),
         )
-        .option("network", text("An existing Docker network. Left out, a new cluster makes one of its own."))
+        .option("network", text("An existing Docker network. Left out, a new cluster creates its own."))
         .option("subnet", text("Subnet of the cluster's own network. Left out, Docker finds one that is free."))
         .option("cluster_cidr", text("Network of pods. Left out, V(10.42.0.0/16)."))
         .option("service_cidr", text("Network of Services. Left out, V(10.43.0.0/16)."))
-        .option("token", text("Join token. Left out, one is made.").secret())
+        .option("token", text("Join token. Left out, one is generated.").secret())
         .option(
             "kube_api",
             Opt::new(Kind::Dict, "Where the Kubernetes API is published.")
@@ -149,11 +149,11 @@ pub(super) fn options() -> Options {
         .option("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
         .option(
             "disable_image_volume",
-            flag("Make no volume for image tarballs. The k3d CLI cannot start such a cluster."),
+            flag("Do not create the volume for image tarballs. The k3d CLI cannot start such a cluster."),
         )
         .option(
             "disable_host_ip_injection",
-            flag("Do not name the host C(host.k3d.internal) in nodes."),
+            flag("Do not resolve the host as C(host.k3d.internal) in nodes."),
         )
         .option(
             "kubeconfig",

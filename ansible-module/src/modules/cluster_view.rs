@@ -169,7 +169,7 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
         Step::CreateNetwork { network } => {
             let there = observed.is_some_and(|observed| observed.network.is_some());
             if there && observed.is_some_and(|observed| observed.network_name == *network) {
-                changes.object(network, "present", "present, made anew");
+                changes.object(network, "present", "present, recreated");
             } else {
                 changes.object(network, "absent", "present");
             }
@@ -186,7 +186,7 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
         Step::CreateNode { node, .. } => {
             match status(node) {
                 "absent" => changes.object(node, "absent", "running"),
-                before => changes.object(node, before, "running, made anew"),
+                before => changes.object(node, before, "running, recreated"),
             }
             format!("create {node}")
         }
@@ -196,7 +196,7 @@ pub(super) fn tell(step: &Step, observed: Option<&Observed>, changes: &mut Chang
         }
         Step::RejoinNode { node } => {
             changes.object(node, "unknown to Kubernetes", "running");
-            format!("start {node} anew")
+            format!("restart {node}")
         }
         Step::StopNode { node } => {
             changes.object(node, "running", "exited");

@@ -24,8 +24,8 @@ pub(super) fn module() -> Module {
                 "Initializes a cluster once, waits for all its nodes, sets its settings and licence, and spreads its system \
                  ranges over the regions so that the loss of one leaves a majority. Its regions come first, by \
                  M(atlas.world.cockroachdb_region).",
-                "An option that is not given is not compared, and neither is a setting that is not named. In check mode \
-                 regions that do not exist yet are taken to be made by an earlier task.",
+                "An option that is not given is not compared, and neither is a setting that is not named. In check \
+                 mode regions that do not exist yet are assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/cockroachdb_cluster.yml"),
             returns: &[(
@@ -43,7 +43,9 @@ pub(super) fn module() -> Module {
 fn options() -> Options {
     Options::default()
         .option("name", Opt::new(Kind::Str, "Its name, the same as O(atlas.world.cockroachdb_region#module:cluster) of its regions.").required())
-        .option("state", state(&["present", "absent"], "Whether the cluster exists. Removing it removes all its nodes and their volumes, of every region; while it holds tables, or gives no answer, only with O(force_destroy)."))
+        .option("state", state(&["present", "absent"], "Whether the cluster exists. Removing it removes all its nodes \
+                                                        and their volumes, of every region; while it holds tables, or \
+                                                        does not answer, only with O(force_destroy)."))
         .option("regions", Opt::list(Kind::Str, "Names of its regions. Each must have a live node before the cluster counts as made. Left out, they are those that are there."))
         .option("certificates", Opt::new(Kind::Path, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .option("settings", Opt::new(Kind::Dict, "Cluster settings by name. Others are left alone."))

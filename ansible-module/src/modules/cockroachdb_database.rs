@@ -19,10 +19,10 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "Multi-region databases of CockroachDB",
             description: &[
-                "Makes, changes and removes a database that lives in several regions. Regions are added, made primary or \
-                 secondary and dropped in an order that CockroachDB allows at every step.",
-                "An option that is not given is not compared. In check mode a cluster that does not exist yet is taken to \
-                 be made by an earlier task.",
+                "Creates, changes and removes a database that lives in several regions. Regions are added, made \
+                 primary or secondary and dropped in an order that CockroachDB allows at every step.",
+                "An option that is left out is not compared. In check mode a cluster that does not exist yet is \
+                 assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/cockroachdb_database.yml"),
             returns: &[(
@@ -77,8 +77,8 @@ fn specify(params: &Params, found: Option<&Shape>) -> Result<Spec, Failure> {
     if primary.is_none() {
         reader.refuse(
             &FieldPath::of("primary_region"),
-            "the database is in no region yet, and none is given.",
-            "Name the region where its leaders are to be.",
+            "the database has no region yet, and primary_region is not set.",
+            "Set it to the region of its leaseholders.",
         );
     }
     reader.finish()?;

@@ -3,7 +3,8 @@
 use argspec::{Answer, Failure};
 use atlas_engine::cockroachdb::names;
 use atlas_engine::cockroachdb::region::{self, Around, Observed, Placement, Spec};
-use atlas_engine::size;
+use atlas_engine::obtainable::{self, Loss};
+use atlas_engine::{FieldPath, size};
 use serde_json::{Value, json};
 
 use super::cockroachdb_region_options::{options, specify};
@@ -16,14 +17,14 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "The nodes of one region of a CockroachDB cluster",
             description: &[
-                "Makes, changes and removes the nodes of a region, in containers, or waits for nodes that run elsewhere. \
-                 New nodes start and wait for the cluster's C(init), which M(atlas.world.cockroachdb_cluster) does; in a \
-                 cluster that serves they join at once.",
-                "Nodes that are taken away are drained and decommissioned first. What needs another container (a version, \
-                 a port) is changed node by node, each drained, made anew on its volume, and waited for until all ranges \
-                 are replicated.",
-                "An option that is not given is not compared. In check mode a network that does not exist yet is taken to \
-                 be made by an earlier task.",
+                "Creates, changes and removes the nodes of a region, in containers, or waits for nodes that run \
+                 elsewhere. New nodes start and wait for the cluster's C(init), which \
+                 M(atlas.world.cockroachdb_cluster) does; in a cluster that serves they join at once.",
+                "Nodes that are taken away are drained and decommissioned first. What needs another container (a \
+                 version, a port) is changed node by node, each is drained and recreated on its volume, and the next \
+                 follows when all ranges are replicated.",
+                "An option that is left out is not compared. In check mode a network that does not exist yet is \
+                 assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/cockroachdb_region.yml"),
             returns: &[(
@@ -192,8 +193,11 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if policy == "never" {
             return Err(changes.refusal());
         }
-        changes.action(format!("make {title} anew"));
+        changes.action(format!("recreate {title}"));
         let admitted = region::admit_delete(&call.cx, &cluster, &name).await;
+        changes.admit(call, admitted)?;
+        let image = [(FieldPath::of("image"), spec.image.as_str())];
+        let admitted = obtainable::admit(&call.cx, Loss::Whole, &image).await;
         changes.admit(call, admitted)?;
     }
     if call.check || changes.is_empty() {

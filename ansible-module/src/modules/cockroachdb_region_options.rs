@@ -15,7 +15,7 @@ use crate::params::{Params, Reader};
 
 pub(super) fn options() -> Options {
     Options::default()
-        .option("cluster", Opt::new(Kind::Str, "The cluster's name, 1 to 24 small letters, digits and dashes.").required())
+        .option("cluster", Opt::new(Kind::Str, "The cluster's name, 1 to 24 lower-case letters, digits and dashes.").required())
         .option("name", Opt::new(Kind::Str, "The region's name, the tier C(region) of its nodes' localities. Nodes are called C(atlas-cockroachdb-CLUSTER-REGION-NUMBER).").required())
         .option("state", state(&["present", "absent"], "Whether the region exists. Removing it decommissions its nodes, and is refused where data would be lost."))
         .option("regions", Opt::list(Kind::Str, "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. Needed to make the region; a change concerns only nodes that are made after it."))
@@ -33,10 +33,19 @@ pub(super) fn options() -> Options {
         .option("max_sql_memory", Opt::new(Kind::Str, "C(--max-sql-memory). An empty text means CockroachDB's own default."))
         .option("memory", Opt::new(Kind::Str, "Memory limit of a node's container, for instance C(2g). An empty text means none."))
         .option("cpus", Opt::new(Kind::Float, "Processors of a node's container, for instance 1.5. 0 means no limit."))
-        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless the region is insecure."))
+        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, \
+                                                      C(ca.crt) and C(ca.key), and root's client certificate, in \
+                                                      CockroachDB's layout. It is created if it does not exist; keep \
+                                                      it. All regions use the same folder. Certificates that Atlas \
+                                                      made in it are renewed ahead of their end; of your own \
+                                                      authority's end you are warned a year ahead. Needed unless the \
+                                                      region is insecure."))
         .option("certificate_days", Opt::new(Kind::Int, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Those of new nodes are valid for 365."))
-        .option("host_names", Opt::list(Kind::Str, "More host names and addresses that nodes' certificates are good for. Names that they are good for already stay until they are renewed."))
-        .option("insecure", Opt::new(Kind::Bool, "Whether nodes speak without TLS and let everybody in, as root too. A new region does only where this is said. Changing it makes another region."))
+        .option("host_names", Opt::list(Kind::Str, "More host names and addresses in nodes' certificates. Existing \
+                                                    names stay until the certificates are renewed."))
+        .option("insecure", Opt::new(Kind::Bool, "Whether nodes use no TLS and no access control, not even for root. \
+                                                  A new region does only where this is said. Changing it makes \
+                                                  another region."))
         .option("recreate", recreate())
         .mutually_exclusive(&["image", "version"])
 }
@@ -68,8 +77,8 @@ impl Asked<'_> {
         if given.is_none() && found.is_none() && self.params.text(name).is_none() {
             self.reader.refuse(
                 &FieldPath::of(name),
-                "the region does not exist, and this is not given.",
-                "Give it: without it no node can be made.",
+                "the region does not exist, and this is not set.",
+                "Set it: a new node needs it.",
             );
         }
         given.or(found)
@@ -81,8 +90,8 @@ impl Asked<'_> {
         if given.is_none() && any && self.observed.has_gap() {
             self.reader.refuse(
                 &FieldPath::of(list.name),
-                "it is not known which node had which, because a container is missing.",
-                "Give it for every node.",
+                "a container is missing, so the current values of the nodes are unknown.",
+                "Set it for every node.",
             );
         }
         given.unwrap_or_else(|| {
@@ -131,12 +140,12 @@ impl Asked<'_> {
             (true, Some(_)) => (
                 "insecure",
                 "an insecure cluster has no certificates.",
-                "Leave out one of the two.",
+                "Remove one of the two.",
             ),
             (false, None) if self.params.text("certificates").is_none() => (
                 "certificates",
-                "nodes need certificates, and no folder is named for them.",
-                "Name a folder that stays; or set insecure to true, for a cluster that lets everybody in.",
+                "nodes need certificates, but the folder for them is not set.",
+                "Set it to a permanent folder, or set insecure: true for a cluster without access control.",
             ),
             _ => return folder,
         };
@@ -164,7 +173,7 @@ impl Asked<'_> {
         let regions = params.texts("regions");
         let regions = self.needed("regions", regions, of(|found| found.regions.clone()));
         let given = params.0.get("nodes").is_some_and(|value| !value.is_null());
-        let nodes = self.reader.number(params, &root, "nodes", "Give 1 to 64.");
+        let nodes = self.reader.number(params, &root, "nodes", "Use 1 to 64.");
         let nodes = if given {
             nodes
         } else {
@@ -187,7 +196,7 @@ impl Asked<'_> {
         let http_ports = self.reader.ports(params, "http_ports");
         let days = self
             .reader
-            .number(params, &root, "certificate_days", "Give 1 to 3650.");
+            .number(params, &root, "certificate_days", "Use 1 to 3650.");
         let days = days.or(found.as_ref().map(|found| found.certificate_days));
         Spec {
             cluster: params.required("cluster"),

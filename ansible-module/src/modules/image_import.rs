@@ -16,9 +16,9 @@ pub(super) fn module() -> Module {
             description: &[
                 "Gives every running node of a cluster the images of the Docker daemon that its pods need, so that \
                  no registry is asked.",
-                "Images are compared by content, so a tag that has moved is carried again, and one that is there is \
-                 not.",
-                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+                "Images are compared by content, so a tag that has moved is imported again, and an image that is \
+                 present is not.",
+                "In check mode a cluster that does not exist yet is assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/k3d_image_import.yml"),
             returns: &[(
@@ -62,7 +62,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         Ok(observed) => observed,
         Err(Error::NotFound { .. }) if call.check => {
             changes.warn(format!(
-                "Cluster {} does not exist yet, and is taken to be made by an earlier task",
+                "Cluster {} does not exist yet. Check mode assumes that an earlier task creates it",
                 spec.cluster
             ));
             changes.action("import the images");

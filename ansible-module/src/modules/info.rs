@@ -180,7 +180,7 @@ pub(super) fn cockroachdb() -> Module {
             description: &[
                 "Reads clusters of CockroachDB back: their regions, their nodes as the cluster tells them, and which \
                  failures they survive as they are. For the last one every range's voters are counted where they are now.",
-                "A cluster that gives no answer is told as such, with the reason, and fails nothing.",
+                "A cluster that does not answer is told as such, with the reason, and fails nothing.",
             ],
             examples: include_str!("../../examples/cockroachdb_info.yml"),
             returns: &[(

@@ -20,7 +20,7 @@ pub(super) fn module() -> Module {
                  it is. The file is written only where it must change. A new one has mode 0600; one that is there keeps \
                  its owner and its mode, but for what everybody may do.",
                 "Credentials are not returned.",
-                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+                "In check mode a cluster that does not exist yet is assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/kubeconfig.yml"),
             returns: &[(
@@ -94,7 +94,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
             )));
         }
         changes.warn(format!(
-            "Cluster {name} does not exist yet, and is taken to be made by an earlier task"
+            "Cluster {name} does not exist yet. Check mode assumes that an earlier task creates it"
         ));
     }
     files.check(&name, config, switch).map_err(fail)?;

@@ -18,9 +18,9 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "Published ports of k3d clusters",
             description: &[
-                "Publishes ports of a cluster through its load balancer, which is made anew for it; the nodes go on \
+                "Publishes ports of a cluster through its load balancer, which is recreated for that. The nodes keep \
                  running.",
-                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+                "In check mode a cluster that does not exist yet is assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/load_balancer.yml"),
             returns: &[
@@ -120,7 +120,7 @@ fn absent_cluster(call: &Call, name: &str) -> Result<Answer, Failure> {
     }
     let mut changes = Changes::of(format!("cluster {name}"));
     changes.warn(format!(
-        "Cluster {name} does not exist yet, and is taken to be made by an earlier task"
+        "Cluster {name} does not exist yet. Check mode assumes that an earlier task creates it"
     ));
     changes.action("publish ports");
     Ok(changes

@@ -2,6 +2,7 @@
 
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
 use atlas_engine::localstack::server::{self, Content, Observed, Replicator, Spec};
+use atlas_engine::obtainable::{self, Loss};
 use atlas_engine::{FieldPath, error, images};
 use serde_json::{Value, json};
 
@@ -16,9 +17,9 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "LocalStack servers",
             description: &[
-                "Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on \
-                 request a replicator beside it. The module ends when the server answers.",
-                "An option that is not given is not compared. Where the server keeps its state, changes make another \
+                "Creates, changes and removes a LocalStack server: a container on a Docker network, its volume, and \
+                 on request a replicator beside it. The module ends when the server answers.",
+                "An option that is left out is not compared. Where the server keeps its state, changes make another \
                  container on the same volume. Without O(persistence), and on an image that passes over it as \
                  LocalStack's community edition does, they make another server, and need O(recreate).",
             ],
@@ -47,7 +48,8 @@ fn options() -> Options {
         .option("address", Opt::new(Kind::Str, "A fixed IPv4 address on the network."))
         .option("persistence", Opt::new(Kind::Bool, "Whether its state is kept in a volume. It is for a new server. Changing it makes another server."))
         .option("environment", Opt::new(Kind::Dict, "More variables. An empty mapping means none. They are compared, and never shown.").unshown())
-        .option("replicator", Opt::new(Kind::Dict, "A container beside it that carries objects and messages to other regions. An empty mapping means none.")
+        .option("replicator", Opt::new(Kind::Dict, "A container beside it that replicates objects and messages to \
+                                                    other regions. An empty mapping means none.")
             .option("image", Opt::new(Kind::Str, "Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then C(atlas/replicator:1)."))
             .option("peers", Opt::list(Kind::Str, "Endpoints of the other regions, as containers on the network see them."))
             .option("regions", Opt::list(Kind::Str, "Regions whose queues it serves."))
@@ -93,22 +95,26 @@ fn specify(call: &Call, found: Option<&Spec>) -> Result<Spec, Failure> {
     let params = &call.params;
     let root = FieldPath::root();
     let mut reader = Reader::default();
-    let ports = "Give a port from 1 to 65535.";
+    let ports = "Use a port from 1 to 65535.";
     let network = params.text("network").map(str::to_owned);
     let network = network.or_else(|| found.map(|found| found.network.clone()));
     if network.is_none() {
         let path = FieldPath::of("network");
         reader.refuse(
             &path,
-            "the server does not exist, and has no network.",
-            "Name one.",
+            "the server does not exist, and network is not set.",
+            "Set it.",
         );
     }
     let address = match reader.address(params, &root, "address") {
         Some(std::net::IpAddr::V4(address)) => Some(address),
         Some(_) => {
             let path = FieldPath::of("address");
-            reader.refuse(&path, "it is no IPv4 address.", "Give one of the network.");
+            reader.refuse(
+                &path,
+                "it is not a valid IPv4 address.",
+                "Use an address of the network.",
+            );
             None
         }
         None => found.and_then(|found| found.address),
@@ -159,7 +165,7 @@ fn read_replicator(given: &Params, reader: &mut Reader) -> Replicator {
             .map_or_else(images::replicator, str::to_owned),
         peers: given.texts("peers").unwrap_or_default(),
         regions: given.texts("regions").unwrap_or_default(),
-        metrics_port: reader.number(given, &path, "metrics_port", "Give a port from 1 to 65535."),
+        metrics_port: reader.number(given, &path, "metrics_port", "Use a port from 1 to 65535."),
         access_key: text("access_key", "test"),
         secret_key: text("secret_key", "test"),
     }
@@ -213,7 +219,12 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         if policy == "never" {
             return Err(changes.refusal());
         }
-        changes.action(format!("make LocalStack server {name} anew"));
+        changes.action(format!("recreate LocalStack server {name}"));
+    }
+    if let Some(before) = &observed.found {
+        let images = server::images(&spec, before, anew);
+        let admitted = obtainable::admit(&call.cx, Loss::of(anew), &images).await;
+        changes.admit(call, admitted)?;
     }
     if call.check || changes.is_empty() {
         return Ok(changes.answer(call, "localstack", object(&observed)));

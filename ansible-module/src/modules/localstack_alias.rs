@@ -1,18 +1,23 @@
 //! `localstack_alias`: a bucket and queues in one region of an endpoint.
 
+use std::time::Duration;
+
 use argspec::{Answer, Failure, Kind, Opt, Spec as Options};
 use atlas_engine::aws::{Account, Queue};
+use atlas_engine::docker::Docker;
 use atlas_engine::localstack::alias::{
     self, BucketSpec, DEFAULT_MAX_RECEIVE, DEFAULT_RETENTION, DEFAULT_VISIBILITY, Observed,
     QueueSpec, ReplicationSpec, Spec,
 };
-use atlas_engine::{FieldPath, Scope, error};
+use atlas_engine::{Context, FieldPath, Scope, error};
 use serde_json::{Value, json};
 
 use super::state;
 use crate::call::{Call, Docs, Module, Run, failure};
 use crate::changes::Changes;
 use crate::params::{Params, Reader};
+use crate::run::docker_config;
+use crate::words::Yaml;
 
 pub(super) fn module() -> Module {
     Module {
@@ -20,12 +25,13 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "Audit buckets and transaction queues in a region",
             description: &[
-                "Makes, changes and removes an audit bucket and a transaction queue in one region of an endpoint of \
-                 AWS's kind, and what carries both to a peer region. The endpoint may be LocalStack or any other \
+                "Creates, changes and removes an audit bucket and a transaction queue in one region of an \
+                 AWS-compatible endpoint, and the replication of both to a peer region. The endpoint may be LocalStack or any other \
                  that speaks S3, SQS and STS.",
-                "An option that is not given is not compared. No option makes an alias anew: another region, another \
-                 bucket or another queue is another alias. A bucket or queue of the name that is there already is \
-                 brought to what is asked, whoever made it. Rules of others in the bucket's lifecycle are left alone.",
+                "An option that is left out is not compared. No option recreates an alias: another region, another \
+                 bucket or another queue is another alias. What belongs to an alias carries the tag C(atlas:alias), \
+                 with the name of its bucket. A bucket or queue of the name that is there without it is refused, in check \
+                 mode too, unless O(adopt) consents. Rules of others in the bucket's lifecycle are left alone.",
             ],
             examples: include_str!("../../examples/localstack_alias.yml"),
             returns: &[(
@@ -45,6 +51,7 @@ fn options() -> Options {
         .option("region", Opt::new(Kind::Str, "AWS's name of the region.").required())
         .option("endpoint", Opt::new(Kind::Str, "URL of the endpoint.").required())
         .option("state", state(&["present", "absent"], "Whether the alias exists. One whose bucket holds objects, or whose queues hold messages, is removed only with O(bucket.force_destroy)."))
+        .option("adopt", Opt::new(Kind::Bool, "Whether a bucket or queue that somebody else made is taken over with what it holds, and brought to what is asked.").or(false))
         .option("access_key", Opt::new(Kind::Str, "The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is C(test).").secret())
         .option("secret_key", Opt::new(Kind::Str, "The access key's secret. Left out, the environment variable E(AWS_SECRET_ACCESS_KEY) decides, then it is C(test).").secret())
         .option("bucket", Opt::new(Kind::Dict, "The audit bucket.").required()
@@ -63,12 +70,13 @@ fn options() -> Options {
             .option("retention", Opt::new(Kind::Int, "Seconds after which a message expires. A new queue has 345600."))
             .option("max_receive_count", Opt::new(Kind::Int, "How often a message is received before it is a dead letter. A new queue has 5."))
             .option("tags", Opt::new(Kind::Dict, "Its tags. An empty mapping means none.")))
-        .option("replication", Opt::new(Kind::Dict, "What is carried to a peer. An empty mapping means nothing.")
+        .option("replication", Opt::new(Kind::Dict, "What is replicated to a peer. An empty mapping means nothing.")
             .option("peer_region", Opt::new(Kind::Str, "The peer's region."))
             .option("peer_bucket", Opt::new(Kind::Str, "The peer's bucket."))
             .option("peer_queue", Opt::new(Kind::Str, "The peer's transaction queue, to which messages in the outbox are delivered."))
-            .option("peer_endpoint", Opt::new(Kind::Str, "The peer's endpoint, for whoever reads this."))
-            .option("prefixes", Opt::list(Kind::Str, "Beginnings of the keys that are replicated. An empty list means all."))
+            .option("peer_endpoint", Opt::new(Kind::Str, "The peer's endpoint, for information only."))
+            .option("prefixes", Opt::list(Kind::Str, "Prefixes of the keys that are replicated. An empty list means \
+                                                      all."))
             .option("delete_markers", Opt::new(Kind::Bool, "Whether deletions are replicated.").or(true))
             .option("role_arn", Opt::new(Kind::Str, "The IAM role that the rules name.")))
 }
@@ -124,7 +132,7 @@ fn specify(params: &Params, account: &Account, found: Option<&Spec>) -> Result<S
 fn bucket(given: &Params, found: Option<&BucketSpec>, reader: &mut Reader) -> BucketSpec {
     let path = FieldPath::of("bucket");
     let mut days = |name: &str, found: Option<i32>| {
-        let form = "Give a whole number of days.";
+        let form = "Use a whole number of days.";
         match reader.number(given, &path, name, form) {
             Some(0) => None,
             Some(days) => Some(days),
@@ -159,7 +167,7 @@ fn queue(given: &Params, found: Option<&QueueSpec>, reader: &mut Reader) -> Queu
     let name = given.required("name");
     let mut number = |field: &str, found: Option<i32>, default: i32| {
         reader
-            .number(given, &path, field, "Give a whole number.")
+            .number(given, &path, field, "Use a whole number.")
             .or(found)
             .unwrap_or(default)
     };
@@ -183,7 +191,10 @@ fn queue(given: &Params, found: Option<&QueueSpec>, reader: &mut Reader) -> Queu
         ),
         max_receive_count: number(
             "max_receive_count",
-            found.map(|found| found.max_receive_count),
+            // Somebody else's queue may have no dead letters.
+            found
+                .map(|found| found.max_receive_count)
+                .filter(|count| *count > 0),
             DEFAULT_MAX_RECEIVE,
         ),
         tags: given
@@ -258,6 +269,25 @@ fn object(observed: &Observed, account: &Account, name: &str, asked: Option<&Spe
     })
 }
 
+/// How long Docker may take to say who replicates. An alias needs none, so whatever goes wrong is nobody's concern.
+const TO_LOOK_AROUND: Duration = Duration::from_secs(5);
+
+/// Warns where nobody carries what is declared. In a check run the server may be an earlier task's.
+async fn tell_who_is_missing(call: &Call<Scope>, spec: &Spec, changes: &mut Changes) {
+    if spec.replication.is_none() {
+        return;
+    }
+    let look = async {
+        let config = docker_config(&call.params).ok()?;
+        let docker = Docker::connect(&config).await.ok()?;
+        let cx = Context::within(docker, call.cx.clone());
+        alias::uncarried(&cx, spec).await.ok()?
+    };
+    if let Ok(Some(problem)) = tokio::time::timeout(TO_LOOK_AROUND, look).await {
+        changes.warn(problem.told(&Yaml));
+    }
+}
+
 async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
     let fail = |error| failure(&error);
     let params = &call.params;
@@ -286,6 +316,10 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
         return Ok(changes.answer(call, "alias", object(&observed, &account, &name, None)));
     }
     let spec = specify(params, &account, found.as_ref())?;
+    // No earlier task can mend this, so a check run is refused as a run is.
+    if call.params.flag("adopt") != Some(true) {
+        observed.admit_foreign(&spec, None).map_err(fail)?;
+    }
     let plan = alias::plan(&spec, &observed);
     if found.is_none() {
         changes.property("state", "absent", "present");
@@ -303,15 +337,19 @@ async fn run(call: &Call<Scope>) -> Result<Answer, Failure> {
     }
     if !plan.replace().is_empty() {
         return Err(Failure::new(format!(
-            "{title} cannot be changed in place: {} differ. Remove it first, or ask for what is there.",
+            "{title} cannot be changed in place: {} differ. Keep the current values, or use another name.",
             plan.replace().join(", ")
         )));
     }
     if call.check || changes.is_empty() {
+        if !call.check {
+            tell_who_is_missing(call, &spec, &mut changes).await;
+        }
         let now = object(&observed, &account, &name, Some(&spec));
         return Ok(changes.answer(call, "alias", now));
     }
     let made = alias::apply(&call.cx, &spec).await.map_err(fail)?;
+    tell_who_is_missing(call, &spec, &mut changes).await;
     let now = object(&made, &account, &name, Some(&spec));
     Ok(changes.answer(call, "alias", now))
 }

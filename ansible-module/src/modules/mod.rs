@@ -51,9 +51,8 @@ pub(crate) fn find(name: &str) -> Option<Module> {
 pub(super) fn recreate() -> argspec::Opt {
     argspec::Opt::new(
         argspec::Kind::Str,
-        "What to do where something differs that cannot be changed in place.\n\
-         V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. \
-         V(always) makes it anew in any case.",
+        "What to do where something differs that cannot be changed in place.\nV(never) fails and lists it. \
+         V(on_change) recreates the object, and its data is lost. V(always) recreates it in any case.",
     )
     .choices(&["never", "on_change", "always"])
     .or("never")

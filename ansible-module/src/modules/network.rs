@@ -17,8 +17,8 @@ pub(super) fn module() -> Module {
         docs: Docs {
             short: "Docker bridge networks with an explicit subnet",
             description: &[
-                "Makes, keeps and removes a Docker network whose subnet is given by word, so that nodes on it \
-                 can have addresses that stay.",
+                "Creates, keeps and removes a Docker network with an explicit subnet, so that nodes on it can have \
+                 fixed addresses.",
                 "A network cannot be changed in place.",
             ],
             examples: include_str!("../../examples/network.yml"),
@@ -104,8 +104,8 @@ fn specify(call: &Call, found: Option<&DockerNetwork>) -> Result<Spec, Failure> 
             let path = FieldPath::of("gateway");
             reader.refuse(
                 &path,
-                "the gateway is no IPv4 address.",
-                "Give one of the subnet.",
+                "the gateway is not a valid IPv4 address.",
+                "Use an address of the subnet.",
             );
             None
         }
@@ -116,8 +116,8 @@ fn specify(call: &Call, found: Option<&DockerNetwork>) -> Result<Spec, Failure> 
         let path = FieldPath::of("subnet");
         reader.refuse(
             &path,
-            "the network does not exist, and has no subnet.",
-            "Give one, for instance 172.28.0.0/16.",
+            "the network does not exist, and subnet is not set.",
+            "Set it, for instance 172.28.0.0/16.",
         );
     }
     reader.finish()?;
@@ -142,7 +142,7 @@ fn warn_of_users(call: &Call, found: Option<&DockerNetwork>, changes: &mut Chang
     let mut users: Vec<&str> = found.addresses.keys().map(String::as_str).collect();
     users.sort_unstable();
     changes.warn(format!(
-        "Network {} is in use; what is on it ({}) is taken to be removed by an earlier task",
+        "Network {} is in use. Check mode assumes that an earlier task removes what is on it ({})",
         found.name,
         users.join(", ")
     ));
@@ -201,7 +201,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         let others = network::list(&call.cx, None).await.map_err(fail)?;
         let path = FieldPath::of("subnet");
         let overlap = network::refuse_overlap(spec.subnet, &name, &path, &others);
-        error::refuse(overlap.into_iter().collect()).map_err(|error| failure(&error))?;
+        changes.admit(call, error::refuse(overlap.into_iter().collect()))?;
     }
     if anew {
         warn_of_users(call, found.as_ref(), &mut changes);

@@ -25,7 +25,7 @@ pub(super) fn module() -> Module {
                  network (C(docker network connect atlas-bridge-NAME CONTAINER)) or on the network of the asking pod's own \
                  cluster.",
                 "Routes return by themselves when a node restarts, and nodes that join get them too.",
-                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+                "In check mode a cluster that does not exist yet is assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/network_bridge.yml"),
             returns: &[(
@@ -137,8 +137,8 @@ fn specify(call: &Call, found: Option<&Spec>) -> Result<Spec, Failure> {
         let path = FieldPath::of("subnet");
         reader.refuse(
             &path,
-            "the bridge does not exist, and has no subnet.",
-            "Give one, for instance 10.80.0.0/24.",
+            "the bridge does not exist, and subnet is not set.",
+            "Set it, for instance 10.80.0.0/24.",
         );
     }
     reader.finish()?;
@@ -232,7 +232,8 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     if found.is_none() {
         let others = network::list(&call.cx, None).await.map_err(fail)?;
         let found = bridge::in_the_way(&spec, &observed, &others).into_iter();
-        error::refuse(found.map(|one| one.problem).collect()).map_err(fail)?;
+        let admitted = error::refuse(found.map(|one| one.problem).collect());
+        changes.admit(call, admitted)?;
         changes.property("state", "absent", "present");
     }
     if !call.params.flag("purge_clusters").unwrap_or(false) {
@@ -252,7 +253,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
         .collect();
     if call.check && !absent.is_empty() {
         changes.warn(format!(
-            "These clusters do not exist yet, and are taken to be made by an earlier task: {}",
+            "These clusters do not exist yet. Check mode assumes that an earlier task creates them: {}",
             absent.join(", ")
         ));
         changes.action(format!("put {} on the bridge", absent.join(", ")));
@@ -260,7 +261,7 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
     let policy = call.params.text("recreate").unwrap_or("never");
     let anew = !plan.replace.is_empty() || (found.is_some() && policy == "always");
     if anew {
-        changes.action(format!("make bridge {name} anew"));
+        changes.action(format!("recreate bridge {name}"));
         if policy == "never" {
             return Err(changes.refusal());
         }
@@ -287,8 +288,8 @@ async fn run(call: &Call) -> Result<Answer, Failure> {
 fn staying(name: &str, leaving: &[String]) -> Failure {
     let all = leaving.join(", ");
     Failure::new(format!(
-        "clusters: bridge {name} also has {all}, which this task does not declare: nothing was changed. Add them to \
-         clusters, or set purge_clusters: true to take them off it."
+        "clusters: bridge {name} also has {all}, which this task does not declare. Nothing was changed. Add them to \
+         clusters, or set purge_clusters: true to disconnect them."
     ))
     .field("undeclared", json!(leaving))
 }

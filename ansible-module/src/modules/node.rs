@@ -19,9 +19,9 @@ pub(super) fn module() -> Module {
             description: &[
                 "Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it \
                  again. The container is called C(k3d-NAME-0), as C(k3d node create) calls it.",
-                "An agent that is added takes what is not given from the cluster's other agents. A change makes it \
-                 anew; it is drained first. It goes with its cluster.",
-                "In check mode a cluster that does not exist yet is taken to be made by an earlier task.",
+                "An agent that is added takes what is not given from the cluster's other agents. A change drains and \
+                 recreates it. It goes with its cluster.",
+                "In check mode a cluster that does not exist yet is assumed to be created by an earlier task.",
             ],
             examples: include_str!("../../examples/k3d_node.yml"),
             returns: &[(
@@ -176,7 +176,7 @@ fn without_cluster(
     }
     if wanted {
         changes.warn(format!(
-            "Cluster {cluster} does not exist yet, and is taken to be made by an earlier task"
+            "Cluster {cluster} does not exist yet. Check mode assumes that an earlier task creates it"
         ));
         changes.action("create the node");
     }

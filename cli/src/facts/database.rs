@@ -94,7 +94,7 @@ fn read(observed: &cluster::Observed) -> Nodes {
 /// What the engine would change for what the description says.
 fn compare(declared: &Cockroachdb, observed: &database::Observed) -> Answer<Declared> {
     if !matches!(observed.view, View::Live(_)) {
-        return Answer::Unknown("its cluster gives no answer".to_owned());
+        return Answer::Unknown("its cluster does not answer".to_owned());
     }
     let shape = observed.shape.as_ref();
     let spec = Spec {

@@ -61,8 +61,8 @@ pub(crate) async fn gather(world: World, state: &Path) -> Result<Facts, String> 
 fn unreachable(error: &Error) -> String {
     match error {
         Error::Connect { endpoint, reason } => format!(
-            "cannot reach the Docker daemon at {endpoint}: {reason}. Start Docker, or set DOCKER_HOST to the daemon that \
-             runs the world"
+            "cannot connect to the Docker daemon at {endpoint}: {reason}. Start Docker, or set DOCKER_HOST to the \
+             daemon that runs the world"
         ),
         other => other.to_string(),
     }

@@ -27,7 +27,7 @@ pub(super) async fn get(
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
     };
     match tokio::time::timeout(limit, asking).await {
-        Ok(Ok(answer)) => parse(&answer).ok_or_else(|| "its answer is no HTTP".to_owned()),
+        Ok(Ok(answer)) => parse(&answer).ok_or_else(|| "its answer is not HTTP".to_owned()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("no answer within {} s", limit.as_secs())),
     }

@@ -53,7 +53,7 @@ fn of_region(facts: &Facts, region: &str, cloud: &Cloud) -> Vec<Row> {
 
 fn serving(server: &Server, name: &str) -> Row {
     let Some(version) = &server.version else {
-        return Row::down("LocalStack", name, "runs, and gives no answer").remedy(restart(name));
+        return Row::down("LocalStack", name, "runs, and does not answer").remedy(restart(name));
     };
     if !server.broken.is_empty() {
         let detail = format!("in error: {}", server.broken.join(", "));

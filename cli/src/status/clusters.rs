@@ -123,10 +123,10 @@ pub(super) fn argocd(facts: &Facts) -> Option<Row> {
     let told = |state, detail: &str| Row::new("Argo CD", "", state, detail);
     let kubernetes = match facts.clusters.get(name)? {
         Answer::Known(cluster) => &cluster.kubernetes,
-        Answer::Unknown(_) => return Some(told(State::Unknown, "its cluster gives no answer")),
+        Answer::Unknown(_) => return Some(told(State::Unknown, "its cluster does not answer")),
     };
     let Answer::Known(health) = kubernetes else {
-        return Some(told(State::Unknown, "its cluster gives no answer"));
+        return Some(told(State::Unknown, "its cluster does not answer"));
     };
     let workloads = || {
         let all = health.workloads.iter();

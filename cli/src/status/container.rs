@@ -53,5 +53,5 @@ pub(super) fn missing(kind: &'static str, name: &str) -> Row {
 
 /// What to do about a container that runs and does not do what it should.
 pub(super) fn restart(name: &str) -> String {
-    format!("make logs CONTAINER={name} shows why; docker restart {name} starts it anew")
+    format!("make logs CONTAINER={name} shows why; docker restart {name} restarts it")
 }

@@ -38,7 +38,7 @@ fn of_node(name: &str, database: &Database) -> Row {
 fn of_running(found: &Container, cluster: &Answer<Nodes>) -> Row {
     let (kind, name) = ("database node", found.name.as_str());
     let Answer::Known(Nodes::Live { nodes, .. }) = cluster else {
-        return Row::unknown(kind, name, "runs; its cluster gives no answer");
+        return Row::unknown(kind, name, "runs; its cluster does not answer");
     };
     let Some(member) = nodes.get(name) else {
         return Row::down(kind, name, "runs, and its cluster does not count it")
@@ -78,7 +78,7 @@ fn of_cluster(facts: &Facts, name: &str, database: &Database) -> Option<Row> {
                 .remedy("make world initializes it")
         }
         Answer::Known(Nodes::Silent(why)) => {
-            let detail = format!("gives no answer: {why}");
+            let detail = format!("does not answer: {why}");
             Row::down("database", name, detail).remedy(mend(facts))
         }
         Answer::Known(Nodes::Live { survives: None, .. }) => {

@@ -415,7 +415,7 @@ fn what_runs_and_does_not_do_what_it_is_for_is_down_with_a_remedy() {
         }),
         (
             "atlas-localstack-us-east",
-            "no answer",
+            "does not answer",
             "docker restart",
             &|facts| localstack(facts).version = None,
         ),
@@ -711,7 +711,7 @@ fn text_is_as_reviewed_and_80_columns_wide() {
         let reviewed = std::fs::read_to_string(&file).unwrap_or_default();
         assert_eq!(
             *text, reviewed,
-            "{file} differs; write it anew with ATLAS_UPDATE_SNAPSHOTS=1"
+            "{file} differs; rewrite it with ATLAS_UPDATE_SNAPSHOTS=1"
         );
     }
     assert!(crate::text::render(&view(&facts()), true).contains("\x1b[32m✓\x1b[0m"));

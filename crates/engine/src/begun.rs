@@ -129,11 +129,11 @@ pub async fn end(cx: &Context, object: &Begun) {
     if let Err(error) = remove(cx, object).await {
         let (kind, name, volume) = (object.kind.name(), &object.name, object.volume());
         cx.warn(
-            format!("The mark of the create of {kind} {name} stays"),
+            format!("The mark of the create of {kind} {name} could not be removed"),
             format!(
-                "The create has ended, and the volume {volume} that says otherwise could not be removed: {error}. Remove \
-                 it with `docker volume rm {volume}`: as long as it is there, a create of the same name takes over what \
-                 there is."
+                "The create has ended, but its mark, the volume {volume}, could not be removed: {error}. Remove it \
+                 with `docker volume rm {volume}`. While it exists, a create of the same name takes over what it \
+                 finds."
             ),
         );
     }

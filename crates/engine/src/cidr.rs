@@ -18,7 +18,7 @@ pub fn parse(text: &str, path: &FieldPath) -> Result<Ipv4Net, Problem> {
         Problem::new(
             path.clone(),
             format!("{text:?} is not an IPv4 network."),
-            "Write address/prefix, for instance 172.28.0.0/16.",
+            "Use address/prefix, for instance 172.28.0.0/16.",
         )
     })?;
     if net.trunc() != net {
@@ -67,15 +67,15 @@ pub fn plan_regions(
     if base.prefix_len() > 16 {
         return Err(Problem::new(
             FieldPath::of("base"),
-            format!("{base} is too small to be cut into {REGIONS} regions."),
-            "Give a /16 or larger, for instance 10.64.0.0/12.",
+            format!("{base} is too small to be split into {REGIONS} regions."),
+            "Use a /16 or larger, for instance 10.64.0.0/12.",
         ));
     }
     if regions.len() > usize::from(REGIONS) {
         return Err(Problem::new(
             FieldPath::of("regions"),
-            format!("{} regions do not fit.", regions.len()),
-            format!("At most {REGIONS} regions share one base network."),
+            format!("{} regions are too many.", regions.len()),
+            format!("Use at most {REGIONS} regions for one base network."),
         ));
     }
     let block = base.prefix_len() + REGIONS.ilog2().to_le_bytes()[0];
@@ -103,8 +103,8 @@ pub fn plan_regions(
         {
             return Err(Problem::new(
                 FieldPath::of("regions"),
-                format!("{region:?} is named twice."),
-                "Name each region once.",
+                format!("{region:?} is listed twice."),
+                "List each region once.",
             ));
         }
     }

@@ -231,12 +231,16 @@ pub enum Error {
 }
 
 /// Why something that exists is not taken by a create.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Existing {
     /// It differs from what is asked, or somebody else made it.
     Differs,
     /// It is as asked, and no interrupted create left it: another state may own it, and it may hold data.
     NotBegun,
+    /// It carries no mark of what is asked, so somebody else may have made it.
+    Foreign,
+    /// It is as told by this clause, which begins with "with".
+    Found(Box<str>),
     /// Somebody else made it while this create was under way.
     Meanwhile,
 }
@@ -244,9 +248,11 @@ pub enum Existing {
 impl fmt::Display for Existing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Differs => " and differs from what is asked",
-            Self::NotBegun => " and was not begun by this create, which leaves it as it is",
-            Self::Meanwhile => ": somebody else made it in the same moment",
+            Self::Differs => " and differs from what is declared",
+            Self::NotBegun => ", and this run did not create it",
+            Self::Foreign => ", and nothing on it says that Atlas created it",
+            Self::Found(what) => return write!(f, " {what}"),
+            Self::Meanwhile => ": something else created it at the same moment",
         })
     }
 }
@@ -268,11 +274,11 @@ impl Error {
                 told.join("\n")
             }
             Self::Connect { endpoint, reason } => format!(
-                "cannot reach the Docker daemon at {endpoint}: {reason}. Start Docker, or set docker_host \
-                 (or DOCKER_HOST) to the daemon that should be used"
+                "cannot connect to the Docker daemon at {endpoint}: {reason}. Start Docker, or set docker_host (or \
+                 DOCKER_HOST) to the daemon to use"
             ),
             Self::Undecided => format!(
-                "which Docker daemon is meant depends on something that does not exist yet. {}",
+                "the Docker daemon's address depends on something that does not exist yet. {}",
                 words.remedy(&Remedy::CreateDependency)
             ),
             Self::DaemonTooOld {
@@ -280,8 +286,8 @@ impl Error {
                 found,
                 needed,
             } => format!(
-                "the Docker daemon at {endpoint} speaks API {found}, and Atlas needs {needed} or newer \
-                 (Docker 20.10). Upgrade Docker"
+                "the Docker daemon at {endpoint} has API version {found}. Atlas needs {needed} or newer (Docker \
+                 20.10). Upgrade Docker"
             ),
             Self::Docker {
                 operation,
@@ -290,7 +296,7 @@ impl Error {
                 hint,
                 ..
             } => {
-                format!("{operation} {object}: Docker says: {message}{hint}")
+                format!("cannot {operation} {object}: Docker says: {message}{hint}")
             }
             Self::Aws {
                 operation,
@@ -299,7 +305,7 @@ impl Error {
                 message,
                 hint,
             } => {
-                format!("{operation} {object}: {endpoint} says: {message}{hint}")
+                format!("cannot {operation} {object}: {endpoint} says: {message}{hint}")
             }
             Self::Cockroach {
                 operation,
@@ -312,7 +318,7 @@ impl Error {
                     .as_ref()
                     .map(|hint| format!(". {}", words.remedy(hint)));
                 let hint = hint.unwrap_or_default();
-                format!("{operation} {object}: CockroachDB says: {message}{hint}")
+                format!("cannot {operation} {object}: CockroachDB says: {message}{hint}")
             }
             Self::Certificate { path, reason } => {
                 format!("certificate {}: {reason}", path.display())
@@ -327,8 +333,8 @@ impl Error {
                 words.remedy(remedy)
             ),
             Self::ImageMissing { image, reason } => format!(
-                "image {image} is not in the Docker daemon and could not be pulled: {reason}. Check the \
-                 name, pull it by hand with `docker pull {image}`, or name another image"
+                "image {image} is not present in Docker and could not be pulled: {reason}. Check the name, run \
+                 `docker pull {image}` yourself, or use another image"
             ),
             Self::NodeFailed {
                 node,
@@ -343,7 +349,7 @@ impl Error {
                 after,
                 log,
             } => format!(
-                "{waiting_for} did not happen within {} s. {log}{}",
+                "timed out after {} s: {waiting_for}. {log}{}",
                 after.as_secs(),
                 words.remedy(&Remedy::RaiseTimeout)
             ),
@@ -364,7 +370,7 @@ impl Error {
                 detail,
                 remedy,
             } => format!(
-                "{kind} {name} exists already{detail}. {}",
+                "A {kind} named {name:?} already exists{detail}. {}",
                 words.remedy(remedy)
             ),
             Self::NotFound { kind, name, remedy } => {
@@ -372,7 +378,7 @@ impl Error {
             }
             Self::NeedsReplacement { kind, name, fields } => {
                 format!(
-                    "{kind} {name} must be replaced because of: {}",
+                    "{kind} {name} must be replaced to change {}",
                     fields.join(", ")
                 )
             }
@@ -380,7 +386,7 @@ impl Error {
                 format!("kubeconfig {}: {reason}", path.display())
             }
             Self::Unexpected { what, reason } => {
-                format!("{what} could not be understood: {reason}")
+                format!("cannot understand {what}: {reason}")
             }
         }
     }
@@ -470,8 +476,8 @@ fn lacks_inotify(log: &str) -> bool {
 fn node_hint(log: &str) -> &'static str {
     // Every node holds some ten inotify instances, all nodes together those of one user, and Linux gives a user 128.
     if lacks_inotify(log) {
-        ": the kernel gives no more inotify instances; raise the limit on the Docker host with \
-         `sysctl -w fs.inotify.max_user_instances=1024`"
+        ": the kernel limit of inotify instances is reached; raise it on the Docker host with `sysctl -w \
+         fs.inotify.max_user_instances=1024`"
     } else if log.contains("clock synchronization error") {
         ": its clock is too far from those of the other nodes; synchronize the clocks of all machines with one source, \
          for instance by chrony"
@@ -503,6 +509,9 @@ mod tests {
         ] {
             let told = Error::node_failed("a", "ended".to_owned(), log.to_owned()).to_string();
             assert!(told.contains("sysctl -w"), "{told}");
+            let after = Duration::from_secs(1);
+            let told = Error::node_timed_out("a becoming ready".to_owned(), after, "a", log);
+            assert!(told.to_string().contains("sysctl -w"), "{told}");
             assert!(hint_of_log(log).is_some_and(|hint| hint.starts_with("the kernel")));
         }
         assert_eq!(hint_of_log("unknown flag"), None);

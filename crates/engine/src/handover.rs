@@ -144,7 +144,7 @@ impl Handover {
             }
             let port = one.held.port.port;
             cx.tell(&format!(
-                "stopping {}: another waits for its port {port}",
+                "stopping {}: another container waits for its port {port}",
                 one.name
             ));
             self.freed.0.insert(id.clone(), one.name.clone());
@@ -190,10 +190,10 @@ fn impossible(problem: &Problem, mine: &Leaving) -> Problem {
     Problem::new(
         problem.path.clone(),
         format!(
-            "{} In the same run it is to have port {} of {}: such a swap would stop both ahead of time.",
+            "{} In the same run it would get port {} of {}: such a swap would stop both too early.",
             problem.message, mine.held.port.port, mine.name
         ),
-        "Give one of them a port that is free now, and in a second run the other one's.",
+        "Use a port that is free now for one of them, and change it in a second run.",
     )
 }
 
@@ -204,8 +204,8 @@ impl Freed {
             cx.tell(&format!("starting {name} again"));
             match cx.docker.start_container(&id).await {
                 Err(error) if !error.is_of_ended_container() => cx.warn(
-                    format!("Container {name} was stopped for a swap of ports and does not run"),
-                    format!("It could not be started again: {error}"),
+                    format!("Container {name} was stopped for a swap of ports and is not running"),
+                    format!("Cannot start it again: {error}"),
                 ),
                 _ => {}
             }

@@ -33,6 +33,7 @@ pub mod local_path;
 pub mod localstack;
 mod lock;
 pub mod network;
+pub mod obtainable;
 mod pace;
 pub mod path;
 mod ports;

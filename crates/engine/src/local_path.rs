@@ -20,12 +20,12 @@ pub(crate) fn expanded(
     home: Option<PathBuf>,
 ) -> Result<PathBuf, (String, &'static str)> {
     if text.is_empty() || text.contains('\0') {
-        return Err((format!("{text:?} is no path."), "Name a file or folder."));
+        return Err(("The path is empty.".to_owned(), "Name a file or folder."));
     }
     if text.starts_with('$') {
         return Err((
-            format!("{text:?} begins with a variable, and those are not expanded here."),
-            "Write the path out, begin it with ~/, or with ./ if that is its name.",
+            format!("{text:?} begins with a variable, which is not expanded here."),
+            "Write the path in full, begin it with ~/, or with ./ if that is its name.",
         ));
     }
     let Some(rest) = text.strip_prefix('~') else {
@@ -34,15 +34,15 @@ pub(crate) fn expanded(
     let below = rest.trim_start_matches('/');
     if !rest.is_empty() && below.len() == rest.len() {
         return Err((
-            format!("{text:?} means another user's home folder, which is not looked up."),
-            "Write the path out, or begin it with ./ if that is its name.",
+            format!("{text:?} names another user's home folder, which is not supported."),
+            "Write the path in full, or begin it with ./ if that is its name.",
         ));
     }
     let home = home.filter(|home| !home.as_os_str().is_empty());
     let home = home.ok_or_else(|| {
         (
-            format!("{text:?} needs a home folder, and this user has none."),
-            "Set HOME, or write the path out.",
+            format!("{text:?} needs a home folder, but this user has none."),
+            "Set HOME, or write the path in full.",
         )
     })?;
     Ok(if below.is_empty() {

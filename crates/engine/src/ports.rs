@@ -43,8 +43,11 @@ impl Holder<'_> {
         let problem = |holder: &str| {
             Problem::new(
                 path,
-                format!("port {} of {address} is taken by {holder}.", port.port),
-                "Choose another port, or stop what uses it.",
+                format!(
+                    "port {} of {address} is already used by {holder}.",
+                    port.port
+                ),
+                "Choose another port.",
             )
         };
         match self {

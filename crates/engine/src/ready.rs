@@ -32,7 +32,7 @@ pub(crate) async fn guard(
     name: &str,
     waiting: impl Future<Output = Result<()>>,
 ) -> Result<()> {
-    let told = format!("{name} becoming ready");
+    let told = format!("waiting for {name} to become ready");
     match cx.guard(&told, waiting).await {
         Err(Error::TimedOut {
             waiting_for, after, ..
@@ -84,7 +84,7 @@ pub(crate) async fn still_runs(cx: &Context, name: &str) -> Result<()> {
     let reason = match cx.docker.container(name).await? {
         None => "was removed after it had become ready".to_owned(),
         Some(node) if node.state.restarts > i64::from(RESTARTS) => format!(
-            "ended after it had become ready, and again each of the {} times that Docker started it",
+            "ended after it had become ready, and again after each of {} restarts by Docker",
             node.state.restarts
         ),
         Some(node) if matches!(node.state.status.as_str(), "exited" | "dead") => format!(

@@ -41,11 +41,17 @@ pub enum Remedy {
     },
     /// What everything else depends on is to be made first.
     CreateDependency,
-    /// What exists is to be taken over, where the face can do that; else another name is to be chosen, or this is to be
-    /// done.
-    ImportOrRename {
-        /// A clause that begins in lower case, or empty.
-        or: String,
+    /// What exists is to be taken over, where the face can do that; else another name is to be chosen. It may be somebody's,
+    /// so nobody is told to remove it.
+    ImportOrRename,
+    /// What exists is to be taken over by consent, or another name is to be chosen.
+    Adopt,
+    /// A LocalStack server is to have a replicator for a region.
+    AddReplicator {
+        /// The server's name.
+        server: String,
+        /// The region.
+        region: String,
     },
     /// The same operation is to be tried again.
     TryAgain {
@@ -99,11 +105,11 @@ impl Remedy {
         let field = || FieldPath::of("kube_api").index(0).name("host_port");
         let text = |text: &str| text.to_owned();
         vec![
-            Self::Text(text("Choose another port, or stop what uses it.")),
+            Self::Text(text("Choose another port.")),
             Self::CreateNetwork { name: text("net") },
             Self::UseOwnNetwork,
             Self::MakeRoom {
-                how: text("Choose another port, or stop what uses it."),
+                how: text("Choose another port."),
             },
             Self::CreateCluster { name: text("dev") },
             Self::CreateDatabaseCluster { name: text("bank") },
@@ -112,12 +118,14 @@ impl Remedy {
                 known: vec![text("eu"), text("witness")],
             },
             Self::CreateDependency,
-            Self::ImportOrRename { or: String::new() },
-            Self::ImportOrRename {
-                or: text("remove it first"),
+            Self::ImportOrRename,
+            Self::Adopt,
+            Self::AddReplicator {
+                server: text("us-east"),
+                region: text("us-east-1"),
             },
             Self::TryAgain {
-                why: text("Something removed it right after it was made"),
+                why: text("It was removed right after it was created"),
             },
             Self::RaiseTimeout,
             Self::GoOn,
@@ -140,7 +148,7 @@ impl Remedy {
             },
             Self::RemoveObject {
                 kind: "region",
-                or: text("Give 1 to 64"),
+                or: text("Use 1 to 64"),
             },
             Self::SeparateNetworks,
         ]
@@ -184,37 +192,37 @@ impl Words for Plain {
     fn remedy(&self, remedy: &Remedy) -> String {
         match remedy {
             Remedy::Text(text) | Remedy::MakeRoom { how: text } => text.clone(),
-            Remedy::CreateNetwork { name } => format!("Make the network {name} first."),
+            Remedy::CreateNetwork { name } => format!("Create the network {name} first."),
             Remedy::UseOwnNetwork => "Name a network of your own.".to_owned(),
             Remedy::CreateCluster { name } | Remedy::CreateDatabaseCluster { name } => {
-                format!("Make the cluster {name} first.")
+                format!("Create the cluster {name} first.")
             }
             Remedy::CreateDatabaseRegion { name, known } => format!(
-                "Make the region {name} first, or name one of {}.",
+                "Create the region {name} first, or use one of {}.",
                 known.join(", ")
             ),
-            Remedy::CreateDependency => "Make that first.".to_owned(),
-            Remedy::ImportOrRename { or } if or.is_empty() => {
-                "Take it over, or choose another name.".to_owned()
-            }
-            Remedy::ImportOrRename { or } => {
-                format!("Take it over, choose another name, or {or}.")
-            }
-            Remedy::TryAgain { why } => format!("{why}; try again."),
+            Remedy::CreateDependency => "Create that first.".to_owned(),
+            Remedy::ImportOrRename => "Use what exists, or choose another name.".to_owned(),
+            Remedy::TryAgain { why } => format!("{why}. Try again."),
+            Remedy::AddReplicator { server, region } => format!(
+                "Give LocalStack server {server} a replicator for {region}, with the peer's endpoint among its peers."
+            ),
+            Remedy::Adopt => "Consent to take it over, or choose another name.".to_owned(),
             Remedy::RaiseTimeout => {
-                "Allow more time if the machine is slow; the next run goes on from here.".to_owned()
+                "Allow more time if the machine is slow. The next run continues from here."
+                    .to_owned()
             }
             Remedy::GoOn => {
-                "What was made is left in place; the next run goes on from here.".to_owned()
+                "What was created is kept. The next run continues from here.".to_owned()
             }
             Remedy::Use { field } => format!("Use {field} instead."),
-            Remedy::Set { field, to } => format!("Let {field} be {to}"),
+            Remedy::Set { field, to } => format!("Set {field} to {to}"),
             Remedy::Unset { field, or } => format!("{or}, or leave {field} out."),
-            Remedy::AllowLoss { field, or } => format!("{or}, or allow the loss by {field}."),
+            Remedy::AllowLoss { field, or } => format!("{or}, or allow the loss with {field}."),
             Remedy::RemoveObject { kind, or } => {
-                format!("{or}; a {kind} that is not wanted is to be removed as a whole.")
+                format!("{or}. To remove the {kind}, remove all of it.")
             }
-            Remedy::SeparateNetworks => "Each needs networks of its own.".to_owned(),
+            Remedy::SeparateNetworks => "Use separate networks for each cluster.".to_owned(),
         }
     }
 }
@@ -328,7 +336,7 @@ mod tests {
             Remedy::CreateDatabaseCluster { .. } => 4,
             Remedy::CreateDatabaseRegion { .. } => 5,
             Remedy::CreateDependency => 6,
-            Remedy::ImportOrRename { .. } => 7,
+            Remedy::ImportOrRename => 7,
             Remedy::TryAgain { .. } => 8,
             Remedy::RaiseTimeout => 9,
             Remedy::GoOn => 10,
@@ -339,13 +347,15 @@ mod tests {
             Remedy::RemoveObject { .. } => 15,
             Remedy::SeparateNetworks => 16,
             Remedy::MakeRoom { .. } => 17,
+            Remedy::Adopt => 18,
+            Remedy::AddReplicator { .. } => 19,
         }
     }
 
     #[test]
     fn every_kind_of_remedy_has_a_sample_in_whole_sentences() {
         let kinds: std::collections::BTreeSet<_> = Remedy::samples().iter().map(kind).collect();
-        assert_eq!(kinds, (0..=17).collect());
+        assert_eq!(kinds, (0..=19).collect());
         for remedy in Remedy::samples() {
             let told = remedy.to_string();
             assert!(told.ends_with('.'), "{told}");

@@ -26,12 +26,12 @@ pub fn parse(text: &str, path: &FieldPath) -> Result<i64, Problem> {
     match bytes {
         Some(bytes) if bytes == 0 || bytes >= LEAST => Ok(bytes),
         Some(_) => Err(problem(
-            format!("{text:?} is less than Docker gives to a container."),
-            "Give 6m or more.",
+            format!("{text:?} is less than Docker's minimum for a container."),
+            "Use 6m or more.",
         )),
         None => Err(problem(
-            format!("{text:?} is no size."),
-            "Write it as in 512m, 1.5g or 2g.",
+            format!("{text:?} is not a valid size."),
+            "Use a size such as 512m, 1.5g or 2g.",
         )),
     }
 }
@@ -71,8 +71,8 @@ pub fn processors(number: f64, path: &FieldPath) -> Result<i64, Problem> {
     if !(1e7..=1e12).contains(&billionths) {
         return Err(Problem::new(
             path.clone(),
-            format!("{number} is not possible."),
-            "Give 0.01 to 1000 processors.",
+            format!("{number} is out of range."),
+            "Use 0.01 to 1000 processors.",
         ));
     }
     #[expect(clippy::cast_possible_truncation, reason = "a thousand processors fit")]

@@ -50,7 +50,10 @@ impl Resource<()> for Thing {
         let texts = Type::map(Type::String);
         Schema::new("A thing that is nothing.")
             .attribute("id", Attribute::computed(Type::String, ""))
-            .attribute("triggers", Attribute::optional(texts, ""))
+            .attribute(
+                "triggers",
+                Attribute::optional(texts, "").forces_replacement(),
+            )
             .attribute("note", Attribute::optional(Type::String, ""))
     }
 

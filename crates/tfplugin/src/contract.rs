@@ -62,8 +62,8 @@ fn missing(at: &AttributePath, found: &mut Diagnostics) {
         at.clone(),
         format!("{at} has no value"),
         format!(
-            "{at} is required, and its value here is null. Give it one; where it comes from a variable or another \
-             resource, that has none."
+            "{at} is required, but its value is null. Set it. If it comes from a variable or another resource, check \
+             that one."
         ),
     );
 }
@@ -73,7 +73,7 @@ fn not_to_be_set(at: &AttributePath, found: &mut Diagnostics) {
         at.clone(),
         format!("{at} cannot be set"),
         format!(
-            "The provider decides {at}, and it can only be read. Remove it from the configuration."
+            "{at} is computed by the provider and cannot be set. Remove it from the configuration."
         ),
     );
 }
@@ -217,6 +217,29 @@ mod tests {
             for stage in [Stage::Validate, Stage::Use] {
                 assert_eq!(told(&config([given.clone()]), stage), expected);
             }
+        }
+    }
+
+    #[test]
+    fn each_fault_is_told_with_what_would_be_right() {
+        for (given, expected) in [
+            (
+                ("name", Value::Null),
+                "name is required, but its value is null. Set it. If it comes from a variable or another resource, check \
+                 that one.",
+            ),
+            (
+                ("id", Value::string("x")),
+                "id is computed by the provider and cannot be set. Remove it from the configuration.",
+            ),
+            (
+                ("labels", Value::object([("tier", Value::Null)])),
+                "labels[\"tier\"] is null. Leave it out, for instance with `compact` or with `if` in a `for` expression.",
+            ),
+        ] {
+            let found = schema().broken_by(&config([given]), Stage::Validate);
+            let told: Vec<&str> = found.iter().map(|one| one.detail.as_str()).collect();
+            assert_eq!(told, [expected]);
         }
     }
 

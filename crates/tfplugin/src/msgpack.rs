@@ -202,7 +202,7 @@ fn number(input: &mut Input<'_>) -> Result<Number, String> {
         Marker::U64 => read::read_u64(input).map(Number::from).map_err(text),
         Marker::FixStr(_) | Marker::Str8 | Marker::Str16 | Marker::Str32 => {
             let digits = string(input)?;
-            Number::from_text(&digits).ok_or("a text is no number".to_owned())
+            Number::from_text(&digits).ok_or("a text is not a number".to_owned())
         }
         _ => read::read_int::<i64, _>(input)
             .map(Number::from)

@@ -19,7 +19,7 @@ impl DataSource<Configured> for Cluster {
 
     fn schema(&self) -> Schema {
         let text = |description: &str| Attribute::computed(Type::String, description);
-        Schema::new("A k3d cluster that exists, whoever made it.")
+        Schema::new("An existing k3d cluster, created by any tool.")
             .attribute(
                 "name",
                 Attribute::required(Type::String, "The cluster's name."),

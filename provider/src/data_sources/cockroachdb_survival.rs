@@ -76,13 +76,13 @@ impl DataSource<Configured> for Survival {
             let reason = match &observed.view {
                 View::Live(_) => return Ok(observed),
                 View::Absent => "none of its nodes runs here",
-                View::Uninitialized => "its nodes wait to be initialized",
+                View::Uninitialized => "its nodes are waiting to be initialized",
                 View::Silent(reason) => reason.as_str(),
             };
             Err(Error::NotFound {
                 kind: "cluster of CockroachDB that serves, called",
                 name: name.to_owned(),
-                remedy: format!("It gives no answer: {reason}.").into(),
+                remedy: format!("It does not answer: {reason}.").into(),
             })
         };
         let observed = work

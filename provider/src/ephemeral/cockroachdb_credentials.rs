@@ -26,13 +26,14 @@ impl EphemeralResource<Configured> for Credentials {
     fn schema(&self) -> Schema {
         let secret = |description: &str| Attribute::computed(Type::String, description).sensitive();
         Schema::new(
-            "A client certificate for an SQL user of a CockroachDB cluster, signed for one run of Terraform. It enters neither \
-             plan nor state. The user must exist; `root` always does.",
+            "A client certificate for an SQL user of a CockroachDB cluster, signed for one run of Terraform. It is \
+             not stored in plan or state. The user must exist; `root` always does.",
         )
         .attribute("cluster", Attribute::required(Type::String, "The cluster's name."))
         .attribute("certificates", Attribute::required(Type::String, "The folder with the cluster's authority."))
         .attribute("user", Attribute::required(Type::String, "The SQL user."))
-        .attribute("lifetime", Attribute::optional(Type::String, "How long the certificate is good, for instance `30m`. Default: `1h`."))
+        .attribute("lifetime", Attribute::optional(Type::String, "How long the certificate is valid, for instance \
+                                                                  `30m`. Default: `1h`."))
         .attribute("ca_certificate", Attribute::computed(Type::String, "The authority's certificate, PEM."))
         .attribute("client_certificate", secret("PEM."))
         .attribute("client_key", secret("PEM."))
@@ -52,8 +53,8 @@ impl EphemeralResource<Configured> for Credentials {
                     let path = FieldPath::of("lifetime");
                     Error::invalid(
                         path,
-                        format!("{given:?} is no duration."),
-                        "Write it as in 30m.",
+                        format!("{given:?} is not a valid duration."),
+                        "Use a duration such as 30m.",
                     )
                 })?,
             };
@@ -64,8 +65,8 @@ impl EphemeralResource<Configured> for Credentials {
             if user.is_empty() || user == "node" || !user.chars().all(good) {
                 return Err(Error::invalid(
                     FieldPath::of("user"),
-                    format!("{user:?} is no SQL user for a client."),
-                    "Use small letters, digits and underscores; \"node\" is the nodes' own.",
+                    format!("{user:?} is not a valid SQL user for a client."),
+                    "Use lower-case letters, digits and underscores; \"node\" is the nodes' own.",
                 ));
             }
             let authority = Authority::open(&folder)?.ok_or_else(|| Error::NotFound {

@@ -19,7 +19,7 @@ impl EphemeralResource<Configured> for Kubeconfig {
     fn schema(&self) -> Schema {
         let secret = |description: &str| Attribute::computed(Type::String, description).sensitive();
         Schema::new(
-            "A cluster's credentials for one run of Terraform. They enter neither plan nor state.",
+            "A cluster's credentials for one run of Terraform. They are not stored in plan or state.",
         )
         .attribute(
             "cluster",

@@ -145,32 +145,47 @@ impl Resource<Configured> for Bridge {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "Connects two or more clusters: pods reach the other clusters' pods and Services by address, \
-             and Services by name, as `<service>.<namespace>.svc.<cluster>.atlas.internal`; pods behind a headless \
-             Service have their names likewise. Routes return by themselves when a node restarts, and nodes that join \
-             get them too.\n\n\
-             Pods also reach containers: `<container>.docker.atlas.internal` is a container on the bridge's network \
-             (`docker network connect atlas-bridge-NAME CONTAINER`) or on the network of the asking pod's own cluster. \
-             Docker's DNS answers that, which nodes hand on to pods as k3d's fix of DNS does; a cluster that was made \
-             without that fix (`K3D_FIX_DNS=0`) does not know these names.\n\n\
-             A create takes over no bridge that is there already: import it.",
+            "Connects two or more clusters: pods reach the other clusters' pods and Services by address, and Services \
+             by name, as `<service>.<namespace>.svc.<cluster>.atlas.internal`; pods behind a headless Service have \
+             their names likewise. Routes return by themselves when a node restarts, and nodes that join get them \
+             too.\n\nPods also reach containers: `<container>.docker.atlas.internal` is a container on the bridge's \
+             network (`docker network connect atlas-bridge-NAME CONTAINER`) or on the network of the asking pod's own \
+             cluster. Docker's DNS answers that, which nodes hand on to pods as k3d's fix of DNS does; a cluster that \
+             was made without that fix (`K3D_FIX_DNS=0`) does not know these names.\n\nA create does not take over an \
+             existing bridge: import it.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name.").forces_replacement())
         .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address.").forces_replacement())
         .attribute("clusters", Attribute::required(Type::String, "Two or more clusters, changed in place. Resources can be given as they are: `clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]`.").nested(Nesting::List, [
             ("name", Attribute::required(Type::String, "The cluster's name.")),
-            ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found before it exists.")),
-            ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found before it exists.")),
+            ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found in \
+                                                                the plan.")),
+            ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found \
+                                                                in the plan.")),
         ]))
         .attribute("dns", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether members resolve each other's names."))
-        .attribute("domain", Attribute::defaulted(Type::String, Value::string(DEFAULT_DOMAIN), "Below which domain those names lie, changed in place: two labels or more. Names of clusters and `docker` are put before it, and take all names below them from whoever answered before, so take a domain of your own, or one below `.internal`."))
+        .attribute("domain", Attribute::defaulted(Type::String, Value::string(DEFAULT_DOMAIN), "The domain of those \
+                                                                                                names, with two \
+                                                                                                labels or more. \
+                                                                                                Changed in place. \
+                                                                                                Names of clusters and \
+                                                                                                `docker` are put \
+                                                                                                before it, and take \
+                                                                                                all names below them \
+                                                                                                from whoever answered \
+                                                                                                before, so take a \
+                                                                                                domain of your own, \
+                                                                                                or one below \
+                                                                                                `.internal`."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
         .attribute("members", Attribute::computed(Type::String, "Every node on the bridge.").nested(Nesting::List, [
             ("cluster", Attribute::computed(Type::String, "Its cluster.")),
             ("node", Attribute::computed(Type::String, "The container's name.")),
             ("address", Attribute::computed(Type::String, "Its address on the transit network.")),
         ]))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a missing route. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for \
+                                                                           instance a missing route. Empty after \
+                                                                           every apply."))
         .single("timeouts", timeouts::block())
     }
 

@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 use atlas_engine::begun;
 use atlas_engine::k3d::{self, Observed};
-use atlas_engine::{Context, Error, Result};
+use atlas_engine::obtainable::{self, Loss};
+use atlas_engine::{Context, Error, FieldPath, Result};
 use tfplugin::{Diagnostics, Operation, Outcome, PlanRequest, Planned, Resource, Schema, Value};
 
 use super::cluster_plan::{blind_update, fill_defaults, planned_update, specify, with_secrets};
@@ -45,6 +46,11 @@ async fn complete(cx: &Context, mut state: Value, observed: &Observed) -> Result
     Ok(state)
 }
 
+/// The provider's own configuration decides that image.
+fn of_balancer() -> FieldPath {
+    FieldPath::of("images").name("loadbalancer")
+}
+
 impl Cluster {
     async fn plan_create(
         &self,
@@ -64,6 +70,11 @@ impl Cluster {
                 let cx = configured.context(operation).await?;
                 let existing = k3d::observe(&cx, &spec.name).await?;
                 let existing = existing.as_ref().filter(|one| !one.nodes.is_empty());
+                // One that is there is replaced.
+                if existing.is_some() {
+                    let images = k3d::images(&spec, &k3d::Plan::default(), true, of_balancer());
+                    obtainable::admit(&cx, Loss::Whole, &images).await?;
+                }
                 k3d::foresee(&cx, &spec, existing).await
             };
             match work.await {
@@ -102,8 +113,15 @@ impl Cluster {
         }
         let (mut planned, spec) = planned_update(request, configured, observed)?;
         let told = &mut planned.diagnostics;
-        if let Some(spec) = spec.filter(|_| planned.requires_replace.is_empty()) {
-            push_passing(told, &k3d::foresee(&cx, &spec, observed).await?);
+        if let Some(spec) = spec {
+            let plan = k3d::plan(&spec, observed)?;
+            let is_replaced = observed.is_some() && !planned.requires_replace.is_empty();
+            let loss = Loss::of(is_replaced);
+            let images = k3d::images(&spec, &plan, is_replaced, of_balancer());
+            obtainable::admit(&cx, loss, &images).await?;
+            if planned.requires_replace.is_empty() {
+                push_passing(told, &k3d::foresee(&cx, &spec, observed).await?);
+            }
         }
         let state = &planned.state;
         told.extend(cluster_kubeconfig::planned_change(&cx, observed, &prior, state).await);
@@ -137,7 +155,7 @@ impl Resource<Configured> for Cluster {
         if !config.get("token").is_null() && !config.get("token_wo").is_null() {
             reader.refuse(
                 &atlas_engine::FieldPath::of("token_wo"),
-                "token and token_wo exclude each other.",
+                "token and token_wo cannot both be set.",
                 "Set one of them.",
             );
         }

@@ -264,9 +264,9 @@ mod tests {
         fs::write(path("protected"), "").unwrap();
         fs::set_permissions(path("protected"), fs::Permissions::from_mode(0o400)).unwrap();
         for (name, part) in [
-            ("file/x", "where a folder is needed"),
+            ("file/x", "a file, not a folder"),
             (".", "is a folder"),
-            ("broken", "is no kubeconfig"),
+            ("broken", "is not a kubeconfig"),
             ("protected", "write-protected"),
         ] {
             let found = planned_new(&at(&path(name)));
@@ -303,7 +303,7 @@ mod tests {
         };
         let told = drift(&at(&broken.display().to_string()), Some(&found)).unwrap();
         assert!(
-            told.contains("is no kubeconfig") && !told.contains("secret"),
+            told.contains("is not a kubeconfig") && !told.contains("secret"),
             "{told}"
         );
         let told = drift(

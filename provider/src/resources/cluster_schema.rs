@@ -36,7 +36,7 @@ pub(crate) fn nodes_attribute() -> Attribute {
                 "state",
                 Attribute::computed(
                     Type::String,
-                    "Docker's word for its state, for instance `running`.",
+                    "Docker's name of its state, for instance `running`.",
                 ),
             ),
         ],
@@ -70,12 +70,18 @@ pub(super) fn schema() -> Schema {
     .attribute("name", Attribute::required(Type::String, "At most 32 lower-case letters, digits and dashes.").forces_replacement())
     .attribute("servers", Attribute::optional_computed(Type::Number, "Number of servers. Only 1 is supported. Default: 1.").forces_replacement())
     .attribute("agents", Attribute::optional_computed(Type::Number, "Number of agents, changed in place. Default: 0."))
-    .attribute("image", text_computed("Image of servers and agents. Where it is left out, the provider's when the cluster is made, and after that the one that is there.").forces_replacement())
-    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Where it is left out, one of its own, `k3d-NAME`, when the cluster is made, and after that the one that is there.").forces_replacement())
-    .attribute("subnet", text_computed("Subnet of the cluster's own network, with room for all nodes. Where it is left out, one that Docker finds free when the cluster is made, and after that the one that is there.").forces_replacement())
-    .attribute("cluster_cidr", text_computed("Network of pods. Where it is left out, `10.42.0.0/16` when the cluster is made, and after that the one that is there.").forces_replacement())
-    .attribute("service_cidr", text_computed("Network of Services. Where it is left out, `10.43.0.0/16` when the cluster is made, and after that the one that is there.").forces_replacement())
-    .attribute("token", text("Join token; one is made where this is left out. Stored in the state: `token_wo` is not.").sensitive().forces_replacement())
+    .attribute("image", text_computed("Image of servers and agents. Default: the provider's for a new cluster, then \
+                                       the current one.").forces_replacement())
+    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Default: a \
+                                         network of the cluster's own, `k3d-NAME`, for a new cluster, then the \
+                                         current one.").forces_replacement())
+    .attribute("subnet", text_computed("Subnet of the cluster's own network, with room for all nodes. Default: a free \
+                                        one that Docker chooses for a new cluster, then the current one.").forces_replacement())
+    .attribute("cluster_cidr", text_computed("Network of pods. Default: `10.42.0.0/16` for a new cluster, then the \
+                                              current one.").forces_replacement())
+    .attribute("service_cidr", text_computed("Network of Services. Default: `10.43.0.0/16` for a new cluster, then \
+                                              the current one.").forces_replacement())
+    .attribute("token", text("Join token. Default: a generated one. It is stored in the state; `token_wo` is not.").sensitive().forces_replacement())
     .attribute("token_wo", text("Join token that is never stored (Terraform 1.11 or newer).").sensitive().write_only())
     .attribute("token_wo_version", Attribute::optional(Type::Number, "Change it when `token_wo` changes: a write-only value cannot be compared.").forces_replacement())
     .attribute("store_credentials", super::store_credentials())
@@ -86,8 +92,11 @@ pub(super) fn schema() -> Schema {
     .attribute("cluster_ca_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
     .attribute("client_certificate", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
     .attribute("client_key", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
-    .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared, for instance a stopped node. Empty after every apply."))
-    .list("kube_api", 1, Block::new("Where the Kubernetes API is published. What is left out is chosen when the cluster is made, and kept after that; an imported cluster keeps its own.").forces_replacement()
+    .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for \
+                                                                       instance a stopped node. Empty after every \
+                                                                       apply."))
+    .list("kube_api", 1, Block::new("Where the Kubernetes API is published. Values that are left out are chosen for a \
+                                     new cluster and then kept; an imported cluster keeps its own.").forces_replacement()
         .attribute("host", text_computed("Host name in kubeconfigs. Default: `host_ip`."))
         .attribute("host_ip", text_computed("Address to bind. Default: `127.0.0.1`."))
         .attribute("host_port", Attribute::optional_computed(Type::Number, "Port to bind. Default: one that is free, chosen once.")))
@@ -114,8 +123,9 @@ pub(super) fn schema() -> Schema {
             .attribute("node_filters", filters())))
     .list("k3d", 1, Block::new("Options of the k3d layer.").forces_replacement()
         .attribute("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
-        .attribute("disable_image_volume", flag("Make no volume for image tarballs. The k3d CLI cannot start such a cluster."))
-        .attribute("disable_host_ip_injection", flag("Do not name the host `host.k3d.internal` in nodes.")))
+        .attribute("disable_image_volume", flag("Do not create the volume for image tarballs. The k3d CLI cannot \
+                                                 start such a cluster."))
+        .attribute("disable_host_ip_injection", flag("Do not resolve the host as `host.k3d.internal` in nodes.")))
     .list("kubeconfig", 1, super::cluster_kubeconfig::schema())
     .list("runtime", 1, Block::new("Options of containers.").forces_replacement_where("where it concerns a server; agents are recreated")
         .attribute("servers_memory", text("Memory limit of each server, for instance `1.5g`. Kubernetes takes it for the node's memory."))

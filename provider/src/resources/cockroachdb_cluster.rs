@@ -130,17 +130,20 @@ impl Resource<Configured> for Cluster {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A CockroachDB cluster, made of regions that exist: initialized once, its settings, its licence, and its system \
-             ranges spread over the regions so that the loss of one leaves a majority. Refer to the regions' resources in \
-             `regions`, so that they come first. A cluster that was initialized already is imported and never taken over; only \
-             what an interrupted create of it left is finished. Destroying it removes all its nodes and their volumes, of every region; \
-             while it holds tables, only with `force_destroy`.",
+            "A CockroachDB cluster, made of regions that exist: initialized once, its settings, its licence, and its \
+             system ranges spread over the regions so that the loss of one leaves a majority. Refer to the regions' \
+             resources in `regions`, so that they come first. A cluster that is already initialized is not taken \
+             over: import it. Only an interrupted create is completed. Destroying it removes all its nodes and their \
+             volumes, of every region; while it holds tables, only with `force_destroy`.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name, the same as `cluster` of its regions.").forces_replacement())
         .attribute("regions", Attribute::required(Type::set(Type::String), "Names of its regions; each must have a live node before the cluster counts as made."))
         .attribute("certificates", Attribute::optional(Type::String, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .attribute("settings", Attribute::optional(Type::map(Type::String), "Cluster settings, for instance `{ \"kv.rangefeed.enabled\" = \"true\" }`. One that is taken out gets its default back; others are left alone."))
-        .attribute("license", Attribute::optional(Type::String, "The licence key, `crl-0-…`. Write-only: it enters neither plan nor state. Without one, CockroachDB allows five open transactions at a time after its grace period of 7 days.").write_only())
+        .attribute("license", Attribute::optional(Type::String, "The licence key, `crl-0-…`. Write-only: it is not \
+                                                                 stored in plan or state. Without one, CockroachDB \
+                                                                 allows five open transactions at a time after its \
+                                                                 grace period of 7 days.").write_only())
         .attribute("license_version", Attribute::optional(Type::Number, "Change it to have another `license` set."))
         .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether destroying the cluster may destroy tables."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
@@ -151,7 +154,9 @@ impl Resource<Configured> for Cluster {
         .attribute("unavailable_ranges", Attribute::computed(Type::Number, "Ranges without a majority of their voters."))
         .attribute("quorum_margins", Attribute::computed(Type::map(Type::Number), "For each region: how many voters the worst range could lose after the region is lost. Negative: that range would stop."))
         .attribute("has_license", Attribute::computed(Type::Bool, "Whether it has a licence."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance nodes that do not serve. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
+                                                                           no attribute, for instance nodes that do \
+                                                                           not serve. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 
@@ -330,8 +335,8 @@ fn specify(planned: &Value, config: &Value, prior: &Value) -> Result<Spec> {
     spec(planned, config, prior).ok_or_else(|| {
         Error::invalid(
             FieldPath::of("regions"),
-            "they are not known.",
-            "Name the cluster's regions.",
+            "they are unknown.",
+            "Set them to the cluster's regions.",
         )
     })
 }

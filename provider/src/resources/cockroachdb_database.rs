@@ -38,8 +38,8 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
             let path = FieldPath::of("survival_goal");
             reader.refuse(
                 &path,
-                format!("{other:?} is no goal."),
-                "Give zone or region.",
+                format!("{other:?} is not a valid survival goal."),
+                "Use zone or region.",
             );
             return None;
         }
@@ -51,8 +51,8 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
             let path = FieldPath::of("placement");
             reader.refuse(
                 &path,
-                format!("{other:?} is no placement."),
-                "Give default or restricted.",
+                format!("{other:?} is not a valid placement."),
+                "Use default or restricted.",
             );
             return None;
         }
@@ -131,8 +131,9 @@ impl Resource<Configured> for Database {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A multi-region database. Regions are added, made primary or secondary and dropped in an order that CockroachDB \
-             allows at every step. A database that exists already is imported and never taken over. While it holds tables it is only destroyed with `force_destroy`.",
+            "A multi-region database. Regions are added, made primary or secondary and dropped in an order that \
+             CockroachDB allows at every step. A database that already exists is imported and never taken over. While \
+             it holds tables it is only destroyed with `force_destroy`.",
         )
         .attribute("cluster", Attribute::required(Type::String, "The cluster's name.").forces_replacement())
         .attribute("name", Attribute::required(Type::String, "Its name.").forces_replacement())
@@ -197,7 +198,7 @@ impl Resource<Configured> for Database {
                 && let Some(text) = database::warning(&asked.shape, &before.shape)
             {
                 let path = AttributePath::of("survival_goal");
-                found.push_warning(path, "The database will survive less", text);
+                found.push_warning(path, "The database will survive fewer failures", text);
             }
         }
         Planned {
@@ -288,7 +289,7 @@ impl Resource<Configured> for Database {
             let missing = || Error::NotFound {
                 kind: "database",
                 name: id.to_owned(),
-                remedy: "Give <cluster>/<database>, of a cluster that serves.".into(),
+                remedy: "Use <cluster>/<database>, with a cluster that is running.".into(),
             };
             let (cluster, name) = id.split_once('/').ok_or_else(missing)?;
             let cx = operation.data.context(operation).await?;

@@ -9,12 +9,14 @@ use atlas_engine::cockroachdb::names;
 use atlas_engine::cockroachdb::region::{
     self, Around, DEFAULT_CERTIFICATE_DAYS, Observed, Placement, Resources, Spec, Step,
 };
+use atlas_engine::obtainable::Loss;
 use atlas_engine::{Error, FieldPath, Result, images, size};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Number, Operation, Outcome, PlanRequest, Planned,
     PrivateKey, Resource, Schema, Type, Value,
 };
 
+use super::going::{gone_for_nothing, known_images};
 use crate::configured::Configured;
 use crate::import::ImportId;
 use crate::outcome::Subject;
@@ -26,7 +28,7 @@ pub(crate) struct Region;
 
 const SUBJECT: Subject = Subject { noun: "region" };
 
-const PORTS: &str = "Give ports from 1 to 65535.";
+const PORTS: &str = "Use ports from 1 to 65535.";
 /// Whether a create of it failed, so that what is there may be another one's by now.
 const HALF_MADE: PrivateKey<bool> = PrivateKey::new("half_made");
 /// Known after every change only.
@@ -62,8 +64,8 @@ fn addresses(value: &Value, reader: &mut Reader) -> Vec<Ipv4Addr> {
         let text = element.as_str()?;
         let parsed = text.parse().ok();
         if parsed.is_none() {
-            let message = format!("{text:?} is no IPv4 address.");
-            reader.refuse(&path, message, "Give one of the network.");
+            let message = format!("{text:?} is not a valid IPv4 address.");
+            reader.refuse(&path, message, "Use an address of the network.");
         }
         parsed
     };
@@ -106,8 +108,8 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
             let path = FieldPath::of("placement");
             reader.refuse(
                 &path,
-                format!("{other:?} is no placement."),
-                "Give docker or external.",
+                format!("{other:?} is not a valid placement."),
+                "Use docker or external.",
             );
             return None;
         }
@@ -117,8 +119,8 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
         let path = FieldPath::of("certificates");
         reader.refuse(
             &path,
-            "nodes need certificates, and no folder is named for them.",
-            "Name a folder that stays; or say insecure = true, for a cluster that lets everybody in.",
+            "nodes need certificates, but the folder for them is not set.",
+            "Set it to a permanent folder, or set insecure = true for a cluster without access control.",
         );
     }
     if is_insecure && text("certificates").is_some() {
@@ -126,7 +128,7 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
         reader.refuse(
             &path,
             "an insecure cluster has no certificates.",
-            "Leave out one of the two.",
+            "Remove one of the two.",
         );
     }
     let memory = text("memory").and_then(|memory| {
@@ -134,10 +136,10 @@ fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<S
             .map_err(|problem| reader.problems.push(problem))
             .ok()
     });
-    let nodes = reader.number(value.get("nodes"), &FieldPath::of("nodes"), "Give 1 to 64.")?;
+    let nodes = reader.number(value.get("nodes"), &FieldPath::of("nodes"), "Use 1 to 64.")?;
     let days = match value.get("certificate_days") {
         Value::Null | Value::Unknown => DEFAULT_CERTIFICATE_DAYS,
-        given => reader.number(given, &FieldPath::of("certificate_days"), "Give 1 to 3650.")?,
+        given => reader.number(given, &FieldPath::of("certificate_days"), "Use 1 to 3650.")?,
     };
     Some(Spec {
         cluster: text("cluster")?,
@@ -365,17 +367,19 @@ impl Resource<Configured> for Region {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "The nodes of one region of a CockroachDB cluster, in containers or elsewhere. New nodes start and wait for the \
-             cluster's `init`, which an `atlas_cockroachdb_cluster` does; in a cluster that serves they join at once. Nodes \
-             that are taken away are drained and decommissioned first. What needs another container (a version, a port) is \
-             changed node by node: drained, recreated on its volume, and the next only when all ranges are replicated. \
-             Give a region `lifecycle { create_before_destroy = true }` where databases drop it in the same apply as it \
-             goes: Terraform else removes the region first, which is refused. With that lifecycle, what forces replacement under \
-             the same name (`network`, `insecure`, `-replace`) is refused, and nothing is destroyed, because two of one \
-             name cannot be there at once: take the lifecycle out for that apply. A region that exists, also in part, is \
-             imported and never taken over; only what an interrupted create left is finished.",
+            "The nodes of one region of a CockroachDB cluster, in containers or elsewhere. New nodes start and wait \
+             for the cluster's `init`, which an `atlas_cockroachdb_cluster` does; in a cluster that serves they join \
+             at once. Nodes that are taken away are drained and decommissioned first. What needs another container (a \
+             version, a port) is changed node by node: drained, recreated on its volume, and the next only when all \
+             ranges are replicated. Give a region `lifecycle { create_before_destroy = true }` where databases drop \
+             it in the same apply as it goes: Terraform else removes the region first, which is refused. With that \
+             lifecycle, what forces replacement under the same name (`network`, `insecure`, `-replace`) is refused, \
+             and nothing is destroyed, because two of one name cannot be there at once: take the lifecycle out for \
+             that apply. A region that exists, even in part, is not taken over: import it. Only an interrupted create \
+             is completed.",
         )
-        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 small letters, digits and dashes.").forces_replacement())
+        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 lower-case letters, \
+                                                                 digits and dashes.").forces_replacement())
         .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`.").forces_replacement())
         .attribute("regions", Attribute::required(Type::list(Type::String), "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. A change concerns only nodes that are made after it."))
         .attribute("join", Attribute::optional(Type::list(Type::String), "More addresses (`host:port`) at which nodes look for their cluster, for instance of nodes that run elsewhere."))
@@ -385,22 +389,40 @@ impl Resource<Configured> for Region {
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
         .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`.").forces_replacement())
         .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
-        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: ones that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice."))
+        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, \
+                                                                               by node. Default: ones that Atlas \
+                                                                               chooses and keeps, if the network's \
+                                                                               subnet was set explicitly, as \
+                                                                               `atlas_network` does; else Docker's \
+                                                                               choice."))
         .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))
         .attribute("http_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for the DB Console, health and metrics, by node. Default: none."))
         .attribute("cache", Attribute::optional(Type::String, "`--cache`, for instance `128MiB` or `.25`."))
         .attribute("max_sql_memory", Attribute::optional(Type::String, "`--max-sql-memory`."))
         .attribute("memory", Attribute::optional(Type::String, "Memory limit of a node's container, for instance `2g`."))
         .attribute("cpus", Attribute::optional(Type::Number, "Processors of a node's container, for instance `1.5`."))
-        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home folder) with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless `insecure`."))
+        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home \
+                                                                      folder) with the cluster's authority (`ca.crt`, \
+                                                                      `ca.key`) and root's client certificate, in \
+                                                                      CockroachDB's layout. It is created if it does \
+                                                                      not exist; keep it. All regions use the same \
+                                                                      folder. Certificates that Atlas made in it are \
+                                                                      renewed ahead of their end; of your own \
+                                                                      authority's end you are warned a year ahead. \
+                                                                      Needed unless `insecure`."))
         .attribute("certificate_days", Attribute::optional(Type::Number, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Default: 365."))
-        .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses that nodes' certificates are good for."))
-        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes speak without TLS and let everybody in, as root too.").forces_replacement())
+        .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses in \
+                                                                                nodes' certificates."))
+        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes use no TLS and no \
+                                                                                     access control, not even for \
+                                                                                     root.").forces_replacement())
         .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
         .attribute("containers", Attribute::computed(Type::list(Type::String), "The nodes' containers."))
         .attribute("volumes", Attribute::computed(Type::list(Type::String), "The volumes with their stores. They outlive the containers."))
         .attribute("node_ids", Attribute::computed(Type::list(Type::Number), "Ids of the region's nodes in the cluster; empty before its `init`."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a stopped node. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
+                                                                           no attribute, for instance a stopped node. \
+                                                                           Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 
@@ -412,8 +434,8 @@ impl Resource<Configured> for Region {
             let path = FieldPath::of("version");
             reader.refuse(
                 &path,
-                "the image has a version of its own.",
-                "Give one of the two.",
+                "the image already determines the version.",
+                "Set only one of the two.",
             );
         }
         if let Some(spec) = spec(config, &configured, &mut reader) {
@@ -475,6 +497,13 @@ impl Resource<Configured> for Region {
                 let replaces = differences.iter().filter(|one| one.replaces && stays);
                 for one in replaces.filter(|one| is_sure(&one.field)) {
                     requires_replace.push(AttributePath::of(&one.field));
+                }
+                let is_replaced = !requires_replace.is_empty();
+                if !is_external(&state) && (is_replaced || asked.image != before.image) {
+                    let image = vec![(FieldPath::of("image"), asked.image.as_str())];
+                    let image = known_images(&state, image);
+                    let loss = Loss::of(is_replaced);
+                    found.extend(gone_for_nothing(operation, &state, loss, &image).await);
                 }
                 if asked.nodes < before.nodes {
                     let names = (asked.cluster.as_str(), asked.name.as_str());
@@ -621,7 +650,7 @@ impl Resource<Configured> for Region {
                 Error::NotFound {
                 kind: "region of CockroachDB",
                 name: id.to_owned(),
-                remedy: "Give <cluster>/<region>. `docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
+                remedy: "Use <cluster>/<region>. `docker ps -a --filter label=k3d.x.atlas.cockroachdb` lists nodes."
                     .into(),
             }
             };
@@ -659,7 +688,7 @@ async fn warn(
     if let Some(text) = region::warning(&observed, nodes) {
         found.push_warning(
             AttributePath::of("nodes"),
-            "The cluster will survive less",
+            "The cluster will survive fewer failures",
             text,
         );
     }

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 
 use async_trait::async_trait;
 use atlas_engine::localstack::server::{self, Content, Observed, Replicator, Spec};
+use atlas_engine::obtainable::Loss;
 use atlas_engine::{Error, FieldPath, Result};
 use tfplugin::{
     Attribute, AttributePath, Diagnostics, Nesting, Operation, Outcome, PlanRequest, Planned,
     Resource, Schema, Type, Value,
 };
 
+use super::going::{gone_for_nothing, known_images};
 use crate::configured::Configured;
 use crate::outcome::Subject;
 use crate::timeouts;
@@ -32,12 +34,16 @@ fn default_services() -> Vec<Value> {
 }
 
 fn spec(value: &Value, configured: &Configured, reader: &mut Reader) -> Option<Spec> {
-    let port_form = "Give a port from 1 to 65535.";
+    let port_form = "Use a port from 1 to 65535.";
     let address = match reader.address(value.get("address"), &FieldPath::of("address")) {
         Some(IpAddr::V4(address)) => Some(address),
         Some(IpAddr::V6(_)) => {
             let path = FieldPath::of("address");
-            reader.refuse(&path, "it is no IPv4 address.", "Give one of the network.");
+            reader.refuse(
+                &path,
+                "it is not a valid IPv4 address.",
+                "Use an address of the network.",
+            );
             None
         }
         None => None,
@@ -79,7 +85,7 @@ fn replicator(value: &Value, configured: &Configured, reader: &mut Reader) -> Op
     }
     let text = |name: &str, default: &str| value.get(name).as_str().unwrap_or(default).to_owned();
     let path = FieldPath::of("replicator").name("metrics_port");
-    let form = "Give a port from 1 to 65535.";
+    let form = "Use a port from 1 to 65535.";
     Some(Replicator {
         image: text("image", &configured.replicator_image),
         peers: texts(value.get("peers")),
@@ -233,10 +239,10 @@ fn state(observed: &Observed, before: &Value) -> Value {
 fn warn_of_loss(diagnostics: &mut Diagnostics, name: &str) {
     diagnostics.push_warning(
         AttributePath::root(),
-        format!("LocalStack server {name} keeps nothing"),
-        "Its image passes over persistence: what its buckets and queues hold is lost with its container, so what needs \
-         another container is planned as another server. It is not removed while it holds something, unless \
-         force_destroy has been applied before.",
+        format!("LocalStack server {name} does not keep its state"),
+        "Its image ignores persistence: its buckets and queues are lost with its container, so a change that needs \
+         another container replaces the server. A server that holds something is not removed unless force_destroy has \
+         been applied before.",
     );
 }
 
@@ -248,8 +254,8 @@ impl Resource<Configured> for LocalStack {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A LocalStack server as a container: services of AWS's kind on one port. Its state is kept in a volume, as \
-             far as the image can (`atlas/localstack`, the embedded one, keeps S3, SQS and IAM; the published one \
+            "A LocalStack server as a container: AWS-compatible services on one port. Its state is kept in a volume, \
+             as far as the image can (`atlas/localstack`, the embedded one, keeps S3, SQS and IAM; the published one \
              needs an account for that). Where its state is kept (`keeps_state`), changes recreate the container on \
              the same volume; where it is not, they force replacement. A server that holds objects or messages is not \
              removed without `force_destroy`.",
@@ -259,11 +265,31 @@ impl Resource<Configured> for LocalStack {
         .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
         .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
         .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: one that Atlas chooses and keeps, where the network's subnet was given by word, as `atlas_network` does; else Docker's choice, which may change at every start.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. \
+                                                                          Default: one that Atlas chooses and keeps, \
+                                                                          if the network's subnet was set explicitly, \
+                                                                          as `atlas_network` does; else Docker's \
+                                                                          choice, which may change at every start.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
         .attribute("persistence", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether its state is kept in a volume.").forces_replacement())
-        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its buckets and messages in its queues may be lost with it. Without it, the server is asked what it holds before it is removed, in LocalStack's default account and in that of the replicator's `access_key`; one with a volume that does not run or gives no answer is not removed either, as nobody knows what it holds: apply first, which brings it up again."))
+        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its \
+                                                                                          buckets and messages in its \
+                                                                                          queues may be lost with it. \
+                                                                                          Without it, the server is \
+                                                                                          asked what it holds before \
+                                                                                          it is removed, in \
+                                                                                          LocalStack's default \
+                                                                                          account and in that of the \
+                                                                                          replicator's `access_key`; \
+                                                                                          one with a volume that does \
+                                                                                          not run or does not answer \
+                                                                                          is not removed either, as \
+                                                                                          nobody knows what it holds: \
+                                                                                          apply first, which brings \
+                                                                                          it up again."))
         .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive().forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("replicator", Attribute::optional(Type::String, "A container beside it that carries objects and messages to other regions, as aliases on this server declare it.").nested(Nesting::Single, [
+        .attribute("replicator", Attribute::optional(Type::String, "A container beside it that replicates objects and \
+                                                                    messages to other regions, as aliases on this \
+                                                                    server declare it.").nested(Nesting::Single, [
             ("image", Attribute::optional_computed(Type::String, "Default: `images.replicator` of the provider, then `ATLAS_REPLICATOR_IMAGE`, then `atlas/replicator:1`.")),
             ("peers", Attribute::optional(Type::list(Type::String), "Endpoints of the other regions as containers on the network see them, for instance `http://atlas-localstack-eu:4566`.")),
             ("regions", Attribute::required(Type::list(Type::String), "Regions whose queues it serves, for instance `us-east-1`.")),
@@ -279,7 +305,9 @@ impl Resource<Configured> for LocalStack {
         .attribute("running_services", Attribute::computed(Type::list(Type::String), "Services that answer, as its health endpoint says."))
         .attribute("volume", Attribute::computed(Type::String, "The volume with its state."))
         .attribute("keeps_state", Attribute::computed(Type::Bool, "Whether what it holds outlives its container: with `persistence`, and not on an image that says it keeps nothing, as LocalStack's community edition does."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a stopped container. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
+                                                                           no attribute, for instance a stopped \
+                                                                           container. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 
@@ -354,10 +382,15 @@ impl Resource<Configured> for LocalStack {
                 let keeps = prior.get("keeps_state").as_bool().unwrap_or(true);
                 let differences = server::differences(&asked, &before, keeps);
                 changes |= !differences.is_empty();
-                let is_replaced = differences.iter().any(|one| one.replaces);
+                let is_replaced =
+                    !requires_replace.is_empty() || differences.iter().any(|one| one.replaces);
                 if is_replaced && !keeps && asked.persistence && before.persistence {
                     warn_of_loss(&mut diagnostics, &before.name);
                 }
+                let images = server::images(&asked, &before, is_replaced);
+                let images = known_images(&state, images);
+                let refused = gone_for_nothing(operation, &state, Loss::of(is_replaced), &images);
+                diagnostics.extend(refused.await);
                 for one in differences {
                     let field = one.field.split('.').next().unwrap_or_default();
                     let path = AttributePath::of(field);

@@ -21,6 +21,7 @@ use crate::configured::{self, Configured};
 use crate::outcome::Subject;
 use crate::timeouts;
 use crate::translate::{Reader, push_problems, text_list, text_map};
+use crate::words::Hcl;
 
 /// The resource.
 pub(crate) struct Alias;
@@ -44,6 +45,24 @@ fn scope(operation: &Operation<Configured>, limit: Duration) -> Scope {
         .with_warned(configured::warned(operation))
         .with_cancel(operation.cancel.clone())
         .with_timeout(limit)
+}
+
+/// How long Docker may take to say who replicates. An alias needs none, so whatever goes wrong is nobody's concern.
+const TO_LOOK_AROUND: Duration = Duration::from_secs(5);
+
+/// Warns where nobody carries what was just declared.
+async fn tell_who_is_missing(operation: &Operation<Configured>, scope: &Scope, spec: &Spec) {
+    if spec.replication.is_none() || !operation.data.is_decided() {
+        return;
+    }
+    let look = async { alias::uncarried(&operation.data.context(operation).await?, spec).await };
+    if let Ok(Ok(Some(problem))) = tokio::time::timeout(TO_LOOK_AROUND, look).await {
+        let name = format!("{}/{}", spec.account.region, spec.bucket.name);
+        scope.warn(
+            format!("Nothing replicates alias {name}"),
+            problem.told(&Hcl::Kept),
+        );
+    }
 }
 
 async fn look(scope: &Scope, spec: &Spec) -> Result<Observed> {
@@ -147,11 +166,10 @@ fn tell_what_is_left(diagnostics: &mut Diagnostics, spec: &Spec) {
     let (bucket, endpoint) = (&spec.bucket.name, &spec.account.endpoint);
     diagnostics.push_warning(
         AttributePath::root(),
-        format!("What was made of alias {bucket} stays"),
+        format!("The created parts of alias {bucket} are kept"),
         format!(
-            "The bucket {bucket} at {endpoint} carries the tag {} until all of the alias is made. It is not in the state: \
-             the next apply finds the tag and goes on from there. To give the alias up instead, remove its bucket and \
-             queues at {endpoint}.",
+            "The bucket {bucket} at {endpoint} has the tag {} until the alias is complete. It is not in the state: \
+             the next apply finds the tag and continues from there.",
             alias::BEGUN
         ),
     );
@@ -166,11 +184,12 @@ impl Resource<Configured> for Alias {
     fn schema(&self) -> Schema {
         let text = Type::String;
         Schema::new(
-            "One region of a platform on an endpoint of AWS's kind: an audit bucket, a transaction queue with its \
-             dead-letter queue, and what carries both to a peer region. The endpoint may be an `atlas_localstack` or any \
+            "One region of a platform on an AWS-compatible endpoint: an audit bucket, a transaction queue with its \
+             dead-letter queue, and the replication of both to a peer region. The endpoint may be an `atlas_localstack` or any \
              other that speaks S3, SQS and STS. S3's own replication rules are set on the bucket; LocalStack stores \
-             them and copies nothing: the replicator of `atlas_localstack` does. A bucket or queue that is there already is \
-             not taken over: import it. While an alias is being made, its bucket carries the tag `atlas:begun`, by which an \
+             them and copies nothing: the replicator of `atlas_localstack` does. An existing bucket or queue is \
+             not taken over: import it. What an alias has carries the tag `atlas:alias`, with the name of its bucket; the first \
+             apply after an import writes it. While an alias is being made, its bucket carries the tag `atlas:begun`, by which an \
              apply goes on where one before it failed.",
         )
         .attribute("region", Attribute::required(Type::String, "AWS's name of the region.").forces_replacement())
@@ -195,12 +214,16 @@ impl Resource<Configured> for Alias {
             ("max_receive_count", Attribute::optional_computed(Type::Number, "How often a message is received before it goes to the dead-letter queue. Default: 5.")),
             ("tags", Attribute::optional(Type::map(Type::String), "Its tags.")),
         ]))
-        .attribute("replication", Attribute::optional(Type::String, "What is carried to a peer. Makes the queue `<bucket>-events` with its dead-letter queue, which the bucket tells of every change.").nested(Nesting::Single, [
+        .attribute("replication", Attribute::optional(Type::String, "What is replicated to a peer. Makes the queue \
+                                                                     `<bucket>-events` with its dead-letter queue, \
+                                                                     which the bucket tells of every change.").nested(Nesting::Single, [
             ("peer_region", Attribute::required(Type::String, "The peer's region; another than this one.")),
             ("peer_bucket", Attribute::required(Type::String, "The peer's bucket. S3 wants it to exist, with versions; it is waited for ten seconds. LocalStack's published image looks for it on the same server only, the embedded one takes it to be elsewhere.")),
             ("peer_queue", Attribute::optional(Type::String, "The peer's transaction queue. Makes the outbox `<queue>-to-<peer_region>`: what is sent there is delivered to the peer's queue, at least once and in order of groups, whenever the peer can be reached.")),
-            ("peer_endpoint", Attribute::optional(Type::String, "The peer's endpoint, for whoever reads this. Nothing is done with it: the replicator finds peers by its own `peers`.")),
-            ("prefixes", Attribute::optional(Type::list(Type::String), "Beginnings of the keys that are replicated. Default: all.")),
+            ("peer_endpoint", Attribute::optional(Type::String, "The peer's endpoint, for information only: the \
+                                                                 replicator uses its own `peers`.")),
+            ("prefixes", Attribute::optional(Type::list(Type::String), "Prefixes of the keys that are replicated. \
+                                                                        Default: all.")),
             ("delete_markers", Attribute::optional_computed(Type::Bool, "Whether deletions are replicated. Default: true.")),
             ("role_arn", Attribute::optional(Type::String, "The IAM role that the rules name. Default: `<bucket>-replication` of the account; it is not made.")),
         ]))
@@ -215,7 +238,9 @@ impl Resource<Configured> for Alias {
         .attribute("events_queue_arn", Attribute::computed(Type::String, "ARN of the queue of the bucket's events."))
         .attribute("outbox_url", Attribute::computed(Type::String, "URL of the queue whose messages are delivered to the peer."))
         .attribute("outbox_arn", Attribute::computed(Type::String, "ARN of the queue whose messages are delivered to the peer."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "What was found to differ from what is declared and has no attribute, for instance a missing dead-letter queue. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
+                                                                           no attribute, for instance a missing \
+                                                                           dead-letter queue. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 
@@ -265,6 +290,9 @@ impl Resource<Configured> for Alias {
         };
         let done = alias::apply(&scope, &spec).await;
         let failed = done.is_err();
+        if !failed {
+            tell_who_is_missing(operation, &scope, &spec).await;
+        }
         let done = done.map(|observed| state(&observed, &spec, &planned));
         // What is there may hold data soon after it was made, and Terraform destroys what a failed create returns.
         let mut outcome = SUBJECT.created(planned, Presence::Begun, done);
@@ -287,7 +315,7 @@ impl Resource<Configured> for Alias {
                 // A server that is down is the server's to repair; the alias is looked at after that.
                 Err(error) if alias::gives_no_answer(&error) => {
                     let mut unseen = before.clone();
-                    let told = format!("{} gives no answer", asked.account.endpoint);
+                    let told = format!("{} does not answer", asked.account.endpoint);
                     unseen.set("drift", Value::List(vec![Value::string(told)]));
                     Ok(unseen)
                 }
@@ -313,7 +341,14 @@ impl Resource<Configured> for Alias {
                 before.bucket.force_destroy = spec.bucket.force_destroy;
                 alias::remove_queue(&scope, &before).await?;
             }
+            // What the state names is the user's by word, an imported bucket for instance; a queue that comes with this change is
+            // not.
+            let known = specify(&prior)?;
+            look(&scope, &spec)
+                .await?
+                .admit_foreign(&spec, Some(&known))?;
             let observed = alias::apply(&scope, &spec).await?;
+            tell_who_is_missing(operation, &scope, &spec).await;
             let mut changed = state(&observed, &spec, &planned);
             // Other resources are changed with what was planned; what the endpoint tells otherwise is for the next read.
             for (_, url, _) in QUEUES {
@@ -350,7 +385,7 @@ impl Resource<Configured> for Alias {
                 return Err(Diagnostics::error(
                     "The alias cannot be imported",
                     format!(
-                        "{id:?} is not of the form region,endpoint,bucket or region,endpoint,bucket,queue."
+                        "{id:?} is not a valid import id. Use region,endpoint,bucket or region,endpoint,bucket,queue."
                     ),
                 ));
             }

@@ -9,8 +9,11 @@ mod cluster_spec;
 pub(crate) mod cockroachdb_cluster;
 pub(crate) mod cockroachdb_database;
 pub(crate) mod cockroachdb_region;
+mod going;
 pub(crate) mod localstack;
 pub(crate) mod localstack_alias;
+#[cfg(test)]
+mod mistakes;
 pub(crate) mod network;
 #[cfg(test)]
 mod planning;

@@ -32,8 +32,8 @@ fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
         Some(_) => {
             reader.refuse(
                 &FieldPath::of("gateway"),
-                "the gateway is no IPv4 address.",
-                "Give one of the subnet.",
+                "the gateway is not a valid IPv4 address.",
+                "Use an address of the subnet.",
             );
             None
         }
@@ -110,8 +110,7 @@ impl Resource<Configured> for Network {
 
     fn schema(&self) -> Schema {
         Schema::new(
-            "A Docker bridge network with an explicit subnet, so that nodes on it can have addresses \
-             that stay.",
+            "A Docker bridge network with an explicit subnet, so that nodes on it can have fixed addresses.",
         )
         .attribute("name", Attribute::required(Type::String, "Docker's name for it.").forces_replacement())
         .attribute("subnet", Attribute::required(Type::String, "IPv4 network in CIDR form, for instance `172.28.0.0/16`.").forces_replacement())

@@ -32,7 +32,9 @@ pub(super) async fn planned(
         config: config.clone(),
         prior: prior.clone(),
     };
-    let planned = resource.plan(&operation(configured), request).await;
+    let planned = resource
+        .plan(&operation(configured.unreachable()), request)
+        .await;
     for path in &planned.requires_replace {
         let told = resource.schema().block.tells_replacement_by(path);
         assert!(

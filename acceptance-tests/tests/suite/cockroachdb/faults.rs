@@ -108,7 +108,7 @@ fn a_destroy_that_was_interrupted_goes_on_and_one_that_cannot_ask_takes_no_data(
         .success()?;
     terraform
         .expect_destroy_error()?
-        .expect(&["perhaps tables", "force_destroy"])?;
+        .expect(&["possibly tables", "force_destroy"])?;
     terraform.apply(&ledger.hcl())?;
 
     // Both nodes have been stopped when the first of them is to be removed.

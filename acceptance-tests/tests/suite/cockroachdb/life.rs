@@ -74,7 +74,8 @@ fn a_cluster_of_three_regions_lives_and_survives_the_loss_of_any() -> Result<()>
         let words: Vec<&str> = words.split_whitespace().collect();
         let words = words.join(" ");
         ensure!(
-            words.contains("The cluster will survive less") && words.contains(region.trim_end()),
+            words.contains("The cluster will survive fewer failures")
+                && words.contains(region.trim_end()),
             "there is no warning in\n{said}"
         );
     }

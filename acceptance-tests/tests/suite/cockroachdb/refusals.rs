@@ -33,7 +33,7 @@ fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
                 "\"eu-central\", \"witness\"]\n  nodes",
                 "\"eu-central\"]\n  nodes",
             ),
-            vec!["regions", "is not among the cluster's regions"],
+            vec!["regions", "is not one of the cluster's regions"],
         ),
         (
             hcl.replace(
@@ -52,7 +52,7 @@ fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
         ),
         (
             hcl.replace("\"64MiB\"", "\"much\""),
-            vec!["cache", "is no size"],
+            vec!["cache", "is not a valid size"],
         ),
         (
             with(|bad| bad.cluster = "settings = { version = \"25.1\" }".into()),
@@ -71,7 +71,7 @@ fn bad_regions_clusters_and_databases_are_refused_at_the_line() -> Result<()> {
                 "secondary_region =",
                 "placement = \"restricted\"\n  secondary_region =",
             ),
-            vec!["placement", "survives a region"],
+            vec!["placement", "survives the loss of a region"],
         ),
     ];
     for (bad, words) in table {
@@ -109,7 +109,7 @@ fn expect_what_exists_to_be_left_alone(
         .finish()?;
     let said = replaced.output();
     ensure!(
-        replaced.code == Some(1) && said.contains("exists already"),
+        replaced.code == Some(1) && said.contains("already exists"),
         "{said}"
     );
     terraform.expect_no_changes()?;
@@ -154,12 +154,12 @@ resource "atlas_cockroachdb_database" "unknown" {{
         &[
             "region of CockroachDB",
             "us-east",
-            "exists already",
+            "already exists",
             "Import it",
         ][..],
-        &["cluster of CockroachDB", "exists already", "Import it"],
-        &["database", "/bank", "exists already", "Import it"],
-        &["no-such", "Make its regions first"],
+        &["cluster of CockroachDB", "already exists", "Import it"],
+        &["database", "/bank", "already exists", "Import it"],
+        &["no-such", "Create its regions first"],
         &["no-such", "atlas_cockroachdb_cluster"],
     ] {
         said.expect(parts)?;
@@ -193,7 +193,7 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     let listener = std::net::TcpListener::bind(("127.0.0.1", ledger.ports[0]))?;
     terraform.expect_apply_error(&ledger.hcl())?.expect(&[
         "sql_ports[0]",
-        "is taken",
+        "is already used",
         "Choose another port",
     ])?;
     drop(listener);
@@ -225,7 +225,7 @@ fn what_the_world_refuses_is_told_with_its_remedy() -> Result<()> {
     let passed = ledger.hcl().replacen(&format!("[{sql}] : []"), &passed, 1);
     terraform.expect_apply_error(&passed)?.expect(&[
         "sql_ports[1]",
-        "is taken",
+        "is already used",
         &ledger.node("us-east", 1),
     ])?;
 

@@ -94,6 +94,16 @@ fn data_that_is_there_outlives_creates_changes_and_destroys() -> Result<()> {
     let terraform = &shop.terraform;
     terraform.apply(&shop.server())?;
 
+    // Nothing goes for an image that is not to be had.
+    let image = "localhost:9/atlas/none:1";
+    let typo = shop.server().replace(
+        "persistence = false",
+        &format!("persistence = false\n  image = \"{image}\""),
+    );
+    terraform
+        .expect_plan_error(&typo)?
+        .expect_at("image =", &[image, "Nothing is removed"])?;
+
     // What somebody else made is not taken, whether it looks as wanted or not.
     shop.run(
         "s3.create_bucket(Bucket='theirs')
@@ -102,12 +112,37 @@ sqs.create_queue(QueueName='their-queue')
 s3.create_bucket(Bucket='peer')",
     )?;
     let theirs = shop.with_alias("theirs", "");
-    shop.expect_refused(&theirs, &["bucket theirs exists already", "import"])?;
+    shop.expect_refused(
+        &theirs,
+        &["bucket named \"theirs\" already exists", "import"],
+    )?;
     let queue = shop.with_alias("ours", "queue = { name = \"their-queue\" }");
-    shop.expect_refused(&queue, &["queue their-queue exists already", "import"])?;
+    shop.expect_refused(
+        &queue,
+        &["queue named \"their-queue\" already exists", "import"],
+    )?;
     shop.expect_object("theirs")?;
     let buckets = shop.run("say(sorted(one['Name'] for one in s3.list_buckets()['Buckets']))")?;
     ensure!(buckets == json!(["peer", "theirs"]), "{buckets}");
+
+    // Who imports it consents: the first apply marks it, and nothing differs from then on.
+    let id = format!("us-east-1,http://127.0.0.1:{},theirs", shop.port);
+    terraform.write(&theirs)?;
+    terraform.command("import")?.args([ALIAS, &id]).succeed()?;
+    let plan = terraform.plan(&theirs)?;
+    plan.expect(ALIAS, &["update"])?;
+    terraform.apply(&theirs)?;
+    terraform.expect_no_changes()?;
+    let tags = shop.run("say(s3.get_bucket_tagging(Bucket='theirs')['TagSet'])")?;
+    ensure!(
+        tags == json!([{"Key": "atlas:alias", "Value": "theirs"}]),
+        "{tags}"
+    );
+    // A queue that comes with a change is nobody's by word.
+    let more = shop.with_alias("theirs", "queue = { name = \"their-queue\" }");
+    let said = terraform.expect_apply_error(&more)?;
+    said.expect(&["their-queue", "already exists", "Import"])?;
+    terraform.forget(ALIAS)?;
 
     // A create that fails half-way, because the peer has no versions, is gone on with.
     let whole = shop.with_alias(
@@ -122,20 +157,27 @@ s3.create_bucket(Bucket='peer')",
         .collect::<Vec<_>>();
     let told = told.join("\n");
     ensure!(
-        told.contains("atlas:begun") && told.contains("goes on from there"),
+        told.contains("atlas:begun") && told.contains("continues from there"),
         "{said}"
     );
     shop.run(
         "s3.put_object(Bucket='ours', Key='k', Body=b'kept')
 s3.put_bucket_versioning(Bucket='peer', VersioningConfiguration={'Status': 'Enabled'})",
     )?;
-    terraform.apply(&whole)?;
+    let said = terraform.apply(&whole)?.output();
+    ensure!(
+        said.contains("Nothing replicates alias us-east-1/ours") && said.contains("replicator = {"),
+        "{said}"
+    );
     shop.expect_object("ours")?;
     let tags = shop.run(
         "try: say(s3.get_bucket_tagging(Bucket='ours')['TagSet'])
 except Exception: say([])",
     )?;
-    ensure!(tags == json!([]), "{tags}");
+    ensure!(
+        tags == json!([{"Key": "atlas:alias", "Value": "ours"}]),
+        "{tags}"
+    );
 
     // A queue with a message is not taken away.
     shop.run("sqs.send_message(QueueUrl=url('ours'), MessageBody='paid')")?;
@@ -171,7 +213,7 @@ except Exception: say([])",
         .finish()?;
     let said = replaced.output();
     ensure!(
-        replaced.code == Some(1) && said.contains("exists already"),
+        replaced.code == Some(1) && said.contains("already exists"),
         "{said}"
     );
     shop.expect_object("ours")?;

@@ -30,7 +30,7 @@ fn bad_servers_and_aliases_are_refused_at_the_line() -> Result<()> {
             "a bucket's name",
             us("  bucket = { name = \"Audit\" }"),
             "bucket",
-            vec!["Audit", "small letters"],
+            vec!["Audit", "lower-case letters"],
         ),
         (
             "FIFO without its ending",
@@ -115,7 +115,7 @@ fn bad_servers_and_aliases_are_refused_at_the_line() -> Result<()> {
     let config = us("  bucket = { name = \"audit\" }");
     terraform
         .expect_apply_error(&config)?
-        .expect_at("endpoint", &["127.0.0.1:1", "no answer"])?;
+        .expect_at("endpoint", &["127.0.0.1:1", "cannot connect"])?;
     let endpoint = refusing_endpoint()?;
     let config = alias(
         &endpoint,

@@ -50,6 +50,11 @@ fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
         changed["differences"] == json!(["queue.visibility_timeout", "replication"]),
         "{changed}"
     );
+    let warned = changed["warnings"].to_string();
+    ensure!(
+        warned.contains("no replicator serves us-east-1") && warned.contains("module localstack"),
+        "{changed}"
+    );
     ensure!(
         changed["alias"]["account_id"] == "000000000000",
         "{changed}"
@@ -81,6 +86,7 @@ fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
         done[1]
     );
 
+    expect_nothing_adopted_unasked(&ansible, &platform, &alias(json!({})))?;
     expect_refusals_foretold(&ansible, &platform, &endpoint)?;
     ansible.converge(&[
         (
@@ -96,6 +102,49 @@ fn a_server_and_an_alias_live_as_their_tasks_say() -> Result<()> {
     let left = sandbox.docker().objects(&sandbox.prefix())?;
     ensure!(left.is_empty(), "there is left:\n{left}");
     Ok(())
+}
+
+/// What somebody else made is taken over by word alone.
+fn expect_nothing_adopted_unasked(
+    ansible: &Ansible,
+    platform: &Platform,
+    ours: &serde_json::Value,
+) -> Result<()> {
+    let theirs = format!("{}-theirs", platform.name);
+    platform.script(&format!(
+        "s3.create_bucket(Bucket='{theirs}')
+sqs.create_queue(QueueName='their-queue')"
+    ))?;
+    let mut alias = ours.clone();
+    alias["bucket"] = json!({"name": theirs});
+    let mut queue = ours.clone();
+    queue["queue"] = json!({"name": "their-queue"});
+    for (arguments, part) in [(&alias, &*theirs), (&queue, "their-queue")] {
+        for check in [true, false] {
+            let task = json!({"atlas.world.localstack_alias": arguments, "check_mode": check});
+            let failed = ansible.play(&[task])?;
+            let said = failed.finished.output();
+            ensure!(
+                failed.finished.code != Some(0)
+                    && said.contains(part)
+                    && said.contains("already exists")
+                    && said.contains("adopt: true"),
+                "{arguments} (check mode: {check}): {said}"
+            );
+        }
+    }
+    alias["adopt"] = json!(true);
+    let done = ansible.converge(&[("localstack_alias", alias.clone())])?;
+    ensure!(done[0]["alias"]["bucket"]["tags"] == json!({}), "{done:?}");
+    // From then on it is ours.
+    alias["adopt"] = json!(false);
+    let again = ansible.succeed(&[json!({"atlas.world.localstack_alias": alias})])?;
+    ensure!(again[0]["changed"] == false, "{again:?}");
+    alias["state"] = json!("absent");
+    ansible.converge(&[("localstack_alias", alias)])?;
+    platform
+        .script("sqs.delete_queue(QueueUrl=url('their-queue'))")
+        .map(drop)
 }
 
 /// What a run would be refused is told by a check run: an earlier task may mend it, so that one goes on.
@@ -126,7 +175,7 @@ sqs.send_message(QueueUrl=url('tx.fifo'), MessageBody='paid', MessageGroupId='a'
         (alias(json!({"state": "absent"})), "queue tx.fifo holds"),
         (
             alias(json!({"endpoint": "http://127.0.0.1:1"})),
-            "no answer",
+            "cannot connect",
         ),
     ];
     let tasks = foretold.iter().map(|(task, _)| {
@@ -139,7 +188,7 @@ sqs.send_message(QueueUrl=url('tx.fifo'), MessageBody='paid', MessageGroupId='a'
         let warned = result["warnings"].to_string();
         ensure!(
             result["changed"] == true
-                && warned.contains("a run would fail")
+                && warned.contains("A run would fail")
                 && warned.contains(part),
             "{task}: {result}"
         );

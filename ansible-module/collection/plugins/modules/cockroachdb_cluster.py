@@ -14,7 +14,7 @@ description:
   ranges over the regions so that the loss of one leaves a majority. Its regions come first, by
   M(atlas.world.cockroachdb_region).
 - An option that is not given is not compared, and neither is a setting that is not named. In check mode
-  regions that do not exist yet are taken to be made by an earlier task.
+  regions that do not exist yet are assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -35,7 +35,7 @@ options:
   state:
     description:
     - Whether the cluster exists. Removing it removes all its nodes and their volumes, of every region; while
-      it holds tables, or gives no answer, only with O(force_destroy).
+      it holds tables, or does not answer, only with O(force_destroy).
     type: str
     default: present
     choices:
@@ -78,7 +78,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -10,10 +10,10 @@ module: cockroachdb_database
 short_description: Multi-region databases of CockroachDB
 version_added: 0.1.0
 description:
-- Makes, changes and removes a database that lives in several regions. Regions are added, made primary or
+- Creates, changes and removes a database that lives in several regions. Regions are added, made primary or
   secondary and dropped in an order that CockroachDB allows at every step.
-- An option that is not given is not compared. In check mode a cluster that does not exist yet is taken to be
-  made by an earlier task.
+- An option that is left out is not compared. In check mode a cluster that does not exist yet is assumed to be
+  created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -89,7 +89,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

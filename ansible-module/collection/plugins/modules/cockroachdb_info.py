@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
 - 'Reads clusters of CockroachDB back: their regions, their nodes as the cluster tells them, and which
   failures they survive as they are. For the last one every range''s voters are counted where they are now.'
-- A cluster that gives no answer is told as such, with the reason, and fails nothing.
+- A cluster that does not answer is told as such, with the reason, and fails nothing.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -39,7 +39,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

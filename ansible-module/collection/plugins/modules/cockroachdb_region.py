@@ -10,14 +10,14 @@ module: cockroachdb_region
 short_description: The nodes of one region of a CockroachDB cluster
 version_added: 0.1.0
 description:
-- Makes, changes and removes the nodes of a region, in containers, or waits for nodes that run elsewhere. New
-  nodes start and wait for the cluster's C(init), which M(atlas.world.cockroachdb_cluster) does; in a cluster
-  that serves they join at once.
+- Creates, changes and removes the nodes of a region, in containers, or waits for nodes that run elsewhere.
+  New nodes start and wait for the cluster's C(init), which M(atlas.world.cockroachdb_cluster) does; in a
+  cluster that serves they join at once.
 - Nodes that are taken away are drained and decommissioned first. What needs another container (a version, a
-  port) is changed node by node, each drained, made anew on its volume, and waited for until all ranges are
-  replicated.
-- An option that is not given is not compared. In check mode a network that does not exist yet is taken to be
-  made by an earlier task.
+  port) is changed node by node, each is drained and recreated on its volume, and the next follows when all
+  ranges are replicated.
+- An option that is left out is not compared. In check mode a network that does not exist yet is assumed to be
+  created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -32,7 +32,7 @@ seealso:
 options:
   cluster:
     description:
-    - The cluster's name, 1 to 24 small letters, digits and dashes.
+    - The cluster's name, 1 to 24 lower-case letters, digits and dashes.
     type: str
     required: true
   name:
@@ -127,9 +127,9 @@ options:
   certificates:
     description:
     - The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client
-      certificate, in CockroachDB's layout. It is made if it is not there; keep it. All regions name the same.
-      Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are
-      warned a year ahead. Needed unless the region is insecure.
+      certificate, in CockroachDB's layout. It is created if it does not exist; keep it. All regions use the
+      same folder. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's
+      end you are warned a year ahead. Needed unless the region is insecure.
     type: path
   certificate_days:
     description:
@@ -138,20 +138,20 @@ options:
     type: int
   host_names:
     description:
-    - More host names and addresses that nodes' certificates are good for. Names that they are good for
-      already stay until they are renewed.
+    - More host names and addresses in nodes' certificates. Existing names stay until the certificates are
+      renewed.
     type: list
     elements: str
   insecure:
     description:
-    - Whether nodes speak without TLS and let everybody in, as root too. A new region does only where this is
+    - Whether nodes use no TLS and no access control, not even for root. A new region does only where this is
       said. Changing it makes another region.
     type: bool
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
-      makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) recreates the object, and its data is lost. V(always)
+      recreates it in any case.
     type: str
     default: never
     choices:
@@ -170,7 +170,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -10,10 +10,10 @@ module: k3d_cluster
 short_description: k3d clusters
 version_added: 0.1.0
 description:
-- Makes, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. The k3d
+- Creates, changes, starts, stops and removes k3d clusters, in the shape that the k3d CLI gives them. The k3d
   CLI lists and deletes such a cluster like its own, and one that the k3d CLI or Terraform made is taken as it
   is.
-- An option that is not given is not compared. An empty list means none.
+- An option that is left out is not compared. An empty list means none.
 - Agents and ports through the load balancer change in place. What concerns the server, which holds the
   cluster's data, makes another cluster, and needs O(recreate).
 - Every node that is made is waited for until Kubernetes calls it Ready.
@@ -68,7 +68,7 @@ options:
     type: str
   network:
     description:
-    - An existing Docker network. Left out, a new cluster makes one of its own.
+    - An existing Docker network. Left out, a new cluster creates its own.
     type: str
   subnet:
     description:
@@ -84,7 +84,7 @@ options:
     type: str
   token:
     description:
-    - Join token. Left out, one is made.
+    - Join token. Left out, one is generated.
     type: str
   kube_api:
     description:
@@ -244,11 +244,11 @@ options:
     type: bool
   disable_image_volume:
     description:
-    - Make no volume for image tarballs. The k3d CLI cannot start such a cluster.
+    - Do not create the volume for image tarballs. The k3d CLI cannot start such a cluster.
     type: bool
   disable_host_ip_injection:
     description:
-    - Do not name the host C(host.k3d.internal) in nodes.
+    - Do not resolve the host as C(host.k3d.internal) in nodes.
     type: bool
   kubeconfig:
     description:
@@ -274,8 +274,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
-      makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) recreates the object, and its data is lost. V(always)
+      recreates it in any case.
     type: str
     default: never
     choices:
@@ -294,7 +294,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
 - Gives every running node of a cluster the images of the Docker daemon that its pods need, so that no
   registry is asked.
-- Images are compared by content, so a tag that has moved is carried again, and one that is there is not.
-- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+- Images are compared by content, so a tag that has moved is imported again, and an image that is present is
+  not.
+- In check mode a cluster that does not exist yet is assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -48,7 +49,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -12,9 +12,9 @@ version_added: 0.1.0
 description:
 - Adds an agent to a cluster by its own name, beside those that the cluster counts, and removes it again. The
   container is called C(k3d-NAME-0), as C(k3d node create) calls it.
-- An agent that is added takes what is not given from the cluster's other agents. A change makes it anew; it
-  is drained first. It goes with its cluster.
-- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+- An agent that is added takes what is not given from the cluster's other agents. A change drains and
+  recreates it. It goes with its cluster.
+- In check mode a cluster that does not exist yet is assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -81,7 +81,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -14,7 +14,7 @@ description:
   The file is written only where it must change. A new one has mode 0600; one that is there keeps its owner
   and its mode, but for what everybody may do.
 - Credentials are not returned.
-- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+- In check mode a cluster that does not exist yet is assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -62,7 +62,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -10,8 +10,8 @@ module: load_balancer
 short_description: Published ports of k3d clusters
 version_added: 0.1.0
 description:
-- Publishes ports of a cluster through its load balancer, which is made anew for it; the nodes go on running.
-- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+- Publishes ports of a cluster through its load balancer, which is recreated for that. The nodes keep running.
+- In check mode a cluster that does not exist yet is assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -85,7 +85,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -10,11 +10,11 @@ module: localstack
 short_description: LocalStack servers
 version_added: 0.1.0
 description:
-- 'Makes, changes and removes a LocalStack server: a container on a Docker network, its volume, and on request
-  a replicator beside it. The module ends when the server answers.'
-- An option that is not given is not compared. Where the server keeps its state, changes make another
-  container on the same volume. Without O(persistence), and on an image that passes over it as LocalStack's
-  community edition does, they make another server, and need O(recreate).
+- 'Creates, changes and removes a LocalStack server: a container on a Docker network, its volume, and on
+  request a replicator beside it. The module ends when the server answers.'
+- An option that is left out is not compared. Where the server keeps its state, changes make another container
+  on the same volume. Without O(persistence), and on an image that passes over it as LocalStack's community
+  edition does, they make another server, and need O(recreate).
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -78,7 +78,8 @@ options:
     type: dict
   replicator:
     description:
-    - A container beside it that carries objects and messages to other regions. An empty mapping means none.
+    - A container beside it that replicates objects and messages to other regions. An empty mapping means
+      none.
     type: dict
     suboptions:
       image:
@@ -111,8 +112,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
-      makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) recreates the object, and its data is lost. V(always)
+      recreates it in any case.
     type: str
     default: never
     choices:
@@ -131,7 +132,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

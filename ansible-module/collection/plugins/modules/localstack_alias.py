@@ -10,12 +10,13 @@ module: localstack_alias
 short_description: Audit buckets and transaction queues in a region
 version_added: 0.1.0
 description:
-- Makes, changes and removes an audit bucket and a transaction queue in one region of an endpoint of AWS's
-  kind, and what carries both to a peer region. The endpoint may be LocalStack or any other that speaks S3,
-  SQS and STS.
-- 'An option that is not given is not compared. No option makes an alias anew: another region, another bucket
-  or another queue is another alias. A bucket or queue of the name that is there already is brought to what is
-  asked, whoever made it. Rules of others in the bucket''s lifecycle are left alone.'
+- Creates, changes and removes an audit bucket and a transaction queue in one region of an AWS-compatible
+  endpoint, and the replication of both to a peer region. The endpoint may be LocalStack or any other that
+  speaks S3, SQS and STS.
+- 'An option that is left out is not compared. No option recreates an alias: another region, another bucket or
+  another queue is another alias. What belongs to an alias carries the tag C(atlas:alias), with the name of
+  its bucket. A bucket or queue of the name that is there without it is refused, in check mode too, unless
+  O(adopt) consents. Rules of others in the bucket''s lifecycle are left alone.'
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -46,6 +47,12 @@ options:
     choices:
     - present
     - absent
+  adopt:
+    description:
+    - Whether a bucket or queue that somebody else made is taken over with what it holds, and brought to what
+      is asked.
+    type: bool
+    default: false
   access_key:
     description:
     - The access key's id. Left out, the environment variable E(AWS_ACCESS_KEY_ID) decides, then it is
@@ -129,7 +136,7 @@ options:
         type: dict
   replication:
     description:
-    - What is carried to a peer. An empty mapping means nothing.
+    - What is replicated to a peer. An empty mapping means nothing.
     type: dict
     suboptions:
       peer_region:
@@ -146,11 +153,11 @@ options:
         type: str
       peer_endpoint:
         description:
-        - The peer's endpoint, for whoever reads this.
+        - The peer's endpoint, for information only.
         type: str
       prefixes:
         description:
-        - Beginnings of the keys that are replicated. An empty list means all.
+        - Prefixes of the keys that are replicated. An empty list means all.
         type: list
         elements: str
       delete_markers:
@@ -170,17 +177,20 @@ options:
     default: 300
   docker_host:
     description:
-    - 'Not used: accepted because defaults of the action group may have it.'
+    - 'Only to look for who replicates: without Docker the module does all else. Defaults of the action group
+      may have it.'
     type: str
     aliases:
     - docker_url
   docker_cert_path:
     description:
-    - 'Not used: accepted because defaults of the action group may have it.'
+    - 'Only to look for who replicates: without Docker the module does all else. Defaults of the action group
+      may have it.'
     type: path
   docker_tls_verify:
     description:
-    - 'Not used: accepted because defaults of the action group may have it.'
+    - 'Only to look for who replicates: without Docker the module does all else. Defaults of the action group
+      may have it.'
     type: bool
 attributes:
   check_mode:
@@ -268,6 +278,10 @@ def main():
                 "type": "str",
                 "default": "present",
                 "choices": ["present", "absent"],
+            },
+            "adopt": {
+                "type": "bool",
+                "default": False,
             },
             "access_key": {
                 "type": "str",

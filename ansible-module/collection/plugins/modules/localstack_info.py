@@ -37,7 +37,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

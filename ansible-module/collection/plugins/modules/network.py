@@ -10,8 +10,8 @@ module: network
 short_description: Docker bridge networks with an explicit subnet
 version_added: 0.1.0
 description:
-- Makes, keeps and removes a Docker network whose subnet is given by word, so that nodes on it can have
-  addresses that stay.
+- Creates, keeps and removes a Docker network with an explicit subnet, so that nodes on it can have fixed
+  addresses.
 - A network cannot be changed in place.
 author:
 - Project Atlas (@atlas-world)
@@ -51,8 +51,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
-      makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) recreates the object, and its data is lost. V(always)
+      recreates it in any case.
     type: str
     default: never
     choices:
@@ -71,7 +71,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

@@ -16,7 +16,7 @@ description:
 - Pods reach containers by name too. C(CONTAINER.docker.atlas.internal) is a container on the bridge's network
   (C(docker network connect atlas-bridge-NAME CONTAINER)) or on the network of the asking pod's own cluster.
 - Routes return by themselves when a node restarts, and nodes that join get them too.
-- In check mode a cluster that does not exist yet is taken to be made by an earlier task.
+- In check mode a cluster that does not exist yet is assumed to be created by an earlier task.
 author:
 - Project Atlas (@atlas-world)
 requirements:
@@ -70,8 +70,8 @@ options:
   recreate:
     description:
     - What to do where something differs that cannot be changed in place.
-    - V(never) fails and lists it. V(on_change) makes the thing anew, and what is in it is lost. V(always)
-      makes it anew in any case.
+    - V(never) fails and lists it. V(on_change) recreates the object, and its data is lost. V(always)
+      recreates it in any case.
     type: str
     default: never
     choices:
@@ -90,7 +90,7 @@ options:
       C(ssh://user@host). Without it, as for Docker''s own command line: C(DOCKER_HOST), then the context that
       C(DOCKER_CONTEXT) or C(~/.docker/config.json) names, then the socket of the system
       (C(/var/run/docker.sock)), then that of a daemon without root (in C(XDG_RUNTIME_DIR) or C(~/.docker)).
-      With C(ssh://), C(ssh) must reach the machine without a question, and find C(docker) there.'
+      With C(ssh://), C(ssh) must reach the machine without a prompt, and find C(docker) there.'
     type: str
     aliases:
     - docker_url

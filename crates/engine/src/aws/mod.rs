@@ -41,7 +41,7 @@ const ATTEMPT: Duration = Duration::from_secs(30);
 const ATTEMPTS: u32 = 3;
 /// Time for the first answer of an endpoint, all attempts together. It is asked little then, and one that takes connections and
 /// says nothing, as a paused server does, holds up each plan for so long.
-const FIRST_ANSWER: Duration = Duration::from_secs(12);
+const FIRST_ANSWER: Duration = Duration::from_secs(40);
 
 /// Where an account is reached, and as who.
 #[derive(Clone, PartialEq, Eq)]
@@ -169,17 +169,18 @@ impl Aws {
             _ => false,
         };
         if silent {
-            let why = match status {
-                Some(status @ 500..) => format!("status {status}"),
-                _ => reasons(&error),
-            };
             return Error::invalid(
                 FieldPath::of("endpoint"),
-                format!("{} gives no answer that makes sense: {why}.", self.endpoint),
-                if why.contains("certificate") {
-                    "Name a file with the certificate in SSL_CERT_FILE, and the server by a host that the certificate names."
+                silence(
+                    &self.endpoint,
+                    status,
+                    &error,
+                    matches!(&error, SdkError::DispatchFailure(_)),
+                ),
+                if reasons(&error).contains("certificate") {
+                    "Set SSL_CERT_FILE to a file with the certificate, and use a host name that the certificate contains."
                 } else {
-                    "Check the URL, and that what should answer there runs."
+                    "Check the URL and that the server is running."
                 },
             );
         }
@@ -194,7 +195,7 @@ impl Aws {
             return Error::invalid(
                 FieldPath::of("access_key"),
                 format!(
-                    "{} refuses these credentials: {code} {message}",
+                    "{} does not accept these credentials: {code} {message}",
                     self.endpoint
                 ),
                 "Check access_key and secret_key, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
@@ -217,6 +218,38 @@ impl Aws {
             message,
         }
     }
+}
+
+/// What is wrong with an endpoint that gives no answer of a service.
+fn silence(
+    endpoint: &str,
+    status: Option<u16>,
+    error: &dyn std::error::Error,
+    connecting: bool,
+) -> String {
+    match status {
+        Some(status @ 500..) => format!("{endpoint} answers with status {status}."),
+        _ if connecting => format!("cannot connect to {endpoint}: {}.", root_cause(error)),
+        _ => format!("{endpoint} does not answer: {}.", root_cause(error)),
+    }
+}
+
+/// What an error began with, without the number that the kernel has for it: "connection refused".
+fn root_cause(error: &dyn std::error::Error) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    let told = root.to_string();
+    let told = told
+        .split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    let mut letters = told.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
 }
 
 /// An error and what caused it, in their own words.
@@ -249,17 +282,15 @@ fn is_about_credentials(code: &str) -> bool {
 fn hint(code: &str) -> &'static str {
     match code {
         "BucketAlreadyExists" => {
-            ". Names of buckets are shared by all accounts of an endpoint: choose another"
+            ". Bucket names are shared by all accounts of an endpoint. Choose another"
         }
         "AccessDenied" | "AccessDeniedException" => {
-            ". Give the credentials this right, or use others"
+            ". Grant this permission to the credentials, or use other ones"
         }
         "InvalidRequest" => {
-            ". S3 takes replication rules only where the peer's bucket exists and keeps versions: make it first"
+            ". S3 accepts replication rules only if the peer's bucket exists and has versioning. Create it first"
         }
-        "InternalFailure" => {
-            ". LocalStack says this too where a service is not among its `services`"
-        }
+        "InternalFailure" => ". LocalStack also says this if the service is not in its `services`",
         _ => "",
     }
 }

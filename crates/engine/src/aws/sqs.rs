@@ -283,7 +283,7 @@ pub(crate) fn holds_messages(queue: &Queue, whose: &str) -> Error {
         what: format!("about {} messages{whose}", queue.messages),
         remedy: Remedy::AllowLoss {
             field: FieldPath::of("bucket").name("force_destroy"),
-            or: "Have them received".to_owned(),
+            or: "Consume them".to_owned(),
         },
     }
 }

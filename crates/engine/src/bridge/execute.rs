@@ -24,6 +24,13 @@ pub fn begun(name: &str) -> Begun {
     Begun::new(begun::Kind::Bridge, name)
 }
 
+/// What a bridge is looked at for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Create,
+    Change,
+}
+
 /// A bridge of which everything was checked and nothing changed. Other runs wait until it is dropped.
 pub struct Admitted {
     spec: Spec,
@@ -38,15 +45,7 @@ pub struct Admitted {
 /// [`Error::Exists`] where there is a bridge of this name that no interrupted create of Atlas left, or one with other
 /// members: they would be taken off it. A member that does not exist, overlapping networks.
 pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
-    let admitted = look(cx, spec).await?;
-    if admitted.observed.network.is_some() {
-        let marked = begun::is_marked(cx, &begun(&spec.name)).await?;
-        let undeclared = undeclared(spec, &admitted.observed);
-        if let Some(error) = refused_takeover(&spec.name, &undeclared, marked) {
-            return Err(error);
-        }
-    }
-    Ok(admitted)
+    look(cx, spec, Purpose::Create).await
 }
 
 /// The clusters on a bridge that the specification does not name: they would leave it.
@@ -61,31 +60,39 @@ pub fn undeclared(spec: &Spec, observed: &Observed) -> Vec<String> {
 }
 
 /// Why a create leaves a bridge that is there as it is; `None` where an interrupted create left it.
-fn refused_takeover(name: &str, undeclared: &[String], marked: bool) -> Option<Error> {
-    let (detail, or) = match undeclared {
-        [] if marked => return None,
-        [] => (Existing::NotBegun, "remove it first".to_owned()),
-        _ => (
-            Existing::Differs,
-            format!(
-                "take those clusters off it that are not declared here ({})",
-                undeclared.join(", ")
-            ),
-        ),
+fn refused_takeover(spec: &Spec, found: Option<&Spec>, marked: bool) -> Option<Error> {
+    let is_declared = |cluster| spec.clusters().any(|declared| declared == cluster);
+    let refused = |detail| {
+        Some(Error::Exists {
+            kind: "bridge",
+            name: spec.name.clone(),
+            detail,
+            remedy: Remedy::ImportOrRename,
+        })
     };
-    Some(Error::Exists {
-        kind: "bridge",
-        name: name.to_owned(),
-        detail,
-        remedy: Remedy::ImportOrRename { or },
-    })
+    let Some(found) = found else {
+        // Its network has no subnet.
+        return refused(Existing::Differs);
+    };
+    if marked && found.subnet == spec.subnet && found.clusters().all(is_declared) {
+        return None;
+    }
+    let clusters: Vec<&str> = found.clusters().collect();
+    let clusters = match clusters.as_slice() {
+        [] => "no clusters".to_owned(),
+        [one] => format!("cluster {one}"),
+        several => format!("clusters {}", several.join(", ")),
+    };
+    refused(Existing::Found(
+        format!("with subnet {} ({clusters})", found.subnet).into(),
+    ))
 }
 
 /// Checks the bridge. What is in the way and may be going is waited for, without the turn: bridges take it to go.
-async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
+async fn look(cx: &Context, spec: &Spec, purpose: Purpose) -> Result<Admitted> {
     let mut patience = Patience::new(cx);
     loop {
-        let admitted = look_now(cx, spec).await?;
+        let admitted = look_now(cx, spec, purpose).await?;
         let existing = network::list(cx, None).await?;
         let found = in_the_way(spec, &admitted.observed, &existing);
         if found.is_empty() {
@@ -96,9 +103,16 @@ async fn look(cx: &Context, spec: &Spec) -> Result<Admitted> {
     }
 }
 
-async fn look_now(cx: &Context, spec: &Spec) -> Result<Admitted> {
+async fn look_now(cx: &Context, spec: &Spec, purpose: Purpose) -> Result<Admitted> {
     let lock = lock::take(cx, LOCK).await?;
     let observed = observe(cx, &spec.name, &names(spec)).await?;
+    if purpose == Purpose::Create && observed.network.is_some() {
+        let marked = begun::is_marked(cx, &begun(&spec.name)).await?;
+        let found = spec_of(&spec.name, &observed);
+        if let Some(error) = refused_takeover(spec, found.as_ref(), marked) {
+            return Err(error);
+        }
+    }
     let todo = plan_with_room(spec, &observed)?;
     for (position, name) in names(spec).iter().enumerate() {
         if !observed.clusters.contains_key(name) {
@@ -174,13 +188,12 @@ fn tell_what_is_left(cx: &Context, spec: &Spec, now: &Observed) {
     if !left.steps.is_empty() {
         let steps: Vec<String> = left.steps.iter().map(Step::summary).collect();
         details.push(format!(
-            "Something changed while this run was under way, a node that stopped or started for instance, and is seen \
-             and mended by the next one: {}.",
+            "Something changed during this run, for instance a node stopped or started. The next run repairs it: {}.",
             steps.join(", ")
         ));
     }
     if !details.is_empty() {
-        let summary = format!("Bridge {} could not be looked after in full", spec.name);
+        let summary = format!("Bridge {} is not complete", spec.name);
         cx.warn(summary, details.join(" "));
     }
 }
@@ -202,7 +215,7 @@ pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
 /// # Errors
 /// A member that does not exist, overlapping networks, a change that needs another bridge, and whatever fails on the way.
 pub async fn apply(cx: &Context, spec: &Spec) -> Result<Observed> {
-    look(cx, spec).await?.carry_out(cx).await
+    look(cx, spec, Purpose::Change).await?.carry_out(cx).await
 }
 
 /// Takes routes, names and attachments back and removes the transit network.
@@ -218,8 +231,8 @@ pub async fn delete(cx: &Context, name: &str) -> Result<()> {
         // Names that lead nowhere do less harm than a bridge that cannot be removed.
         if let Err(error) = set_names(cx, name, server, None).await {
             cx.warn(
-                format!("The DNS of {server} keeps the names of bridge {name}"),
-                format!("It could not be told that they are gone: {error}"),
+                format!("The DNS of {server} still has the names of bridge {name}"),
+                format!("Cannot remove them: {error}"),
             );
         }
     });
@@ -271,7 +284,7 @@ pub async fn rejoin(cx: &Context, cluster: &str) -> Result<()> {
 fn warn_of(cx: &Context, cluster: &str, bridge: &str, error: &Error) {
     let summary = format!("Cluster {cluster} could not join {bridge}");
     let detail = format!(
-        "The cluster itself is well, and the plan of the bridge shows what is missing. {error}"
+        "The cluster itself works, and the plan of the bridge shows what is missing. {error}"
     );
     cx.warn(summary, detail);
 }
@@ -295,7 +308,10 @@ async fn rejoin_all(cx: &Context, cluster: &str) -> Result<()> {
             let members = members(cx, name, &network, &attached).await?;
             Ok(members.iter().any(|member| member == cluster))
         };
-        if !cx.guard("looking who is on a bridge", looking).await? {
+        if !cx
+            .guard("looking up the members of a bridge", looking)
+            .await?
+        {
             continue;
         }
         let mut observed = observe(cx, name, &[cluster.to_owned()]).await?;
@@ -321,27 +337,42 @@ async fn rejoin_all(cx: &Context, cluster: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::spec::Member;
     use super::*;
 
-    #[test]
-    fn a_create_takes_only_a_bridge_that_an_interrupted_create_left() {
-        assert!(refused_takeover("world", &[], true).is_none());
-        let text = refused_takeover("world", &[], false).map(|error| error.to_string());
-        let text = text.unwrap_or_default();
-        for part in ["bridge world", "not begun by this create", "Take it over"] {
-            assert!(text.contains(part), "{part} in {text}");
+    fn bridge(subnet: &str, clusters: &[&str]) -> Spec {
+        let member = |cluster: &&str| Member {
+            cluster: (*cluster).to_owned(),
+            cluster_cidr: None,
+            service_cidr: None,
+        };
+        Spec {
+            name: "world".to_owned(),
+            subnet: subnet.parse().unwrap(),
+            members: clusters.iter().map(member).collect(),
+            dns: true,
+            domain: "atlas.internal".to_owned(),
         }
     }
 
     #[test]
-    fn members_that_would_be_taken_off_are_named_whoever_began_the_bridge() {
-        let others = ["ap".to_owned(), "sa".to_owned()];
+    fn a_create_names_the_bridge_that_it_does_not_take() {
+        let found = bridge("10.80.0.0/24", &["dc-us", "dc-eu"]);
+        let asked = bridge("10.81.0.0/24", &["a", "b"]);
         for marked in [false, true] {
-            let text = refused_takeover("world", &others, marked).map(|error| error.to_string());
-            let text = text.unwrap_or_default();
-            for part in ["bridge world", "ap, sa", "Take it over"] {
-                assert!(text.contains(part), "{part} in {text}");
-            }
+            let told =
+                refused_takeover(&asked, Some(&found), marked).map(|error| error.to_string());
+            assert_eq!(
+                told.as_deref(),
+                Some(
+                    "A bridge named \"world\" already exists with subnet 10.80.0.0/24 (clusters dc-us, dc-eu). \
+                     Use what exists, or choose another name."
+                )
+            );
         }
+        assert!(refused_takeover(&found, Some(&found), false).is_some());
+        assert!(refused_takeover(&found, Some(&found), true).is_none());
+        let without_a_member = bridge("10.80.0.0/24", &["dc-us"]);
+        assert!(refused_takeover(&found, Some(&without_a_member), true).is_none());
     }
 }

@@ -270,7 +270,7 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
     let all = match tokio::time::timeout(ANSWERS, Box::pin(all)).await {
         Ok(Ok(answer)) => answer,
         Err(_) => {
-            tracing::warn!("the Kubernetes API of {server} takes too long to answer");
+            tracing::warn!("the Kubernetes API of {server} did not answer in time");
             return Ok(Kubernetes::default());
         }
         // One sick cluster must not keep the others from being planned, or itself from being destroyed.
@@ -281,7 +281,7 @@ async fn kubernetes(cx: &Context, bridge: &str, server: Option<&str>) -> Result<
         Ok(Err(error)) => return Err(error),
     };
     Ok(understand(&all, bridge).unwrap_or_else(|| {
-        tracing::warn!("the Kubernetes API of {server} answered what is no list");
+        tracing::warn!("the Kubernetes API of {server} did not answer with a list");
         Kubernetes::default()
     }))
 }

@@ -48,15 +48,15 @@ impl Spec {
         if self.subnet.prefix_len() > 28 {
             problems.push(Problem::new(
                 FieldPath::of("subnet"),
-                format!("{} has no room for nodes.", self.subnet),
-                "Give a prefix of /28 or shorter.",
+                format!("{} is too small: it has no room for nodes.", self.subnet),
+                "Use a prefix of /28 or shorter.",
             ));
         }
         if self.members.len() < 2 {
             problems.push(Problem::new(
                 FieldPath::of("clusters"),
-                "a bridge needs two clusters.",
-                "Name at least two.",
+                "a bridge needs at least two clusters.",
+                "Add another cluster.",
             ));
         }
         problems.extend(zones::domain_problem(
@@ -75,8 +75,8 @@ impl Spec {
             {
                 problems.push(Problem::new(
                     path.clone().name("name"),
-                    format!("{:?} is named twice.", member.cluster),
-                    "Name each cluster once.",
+                    format!("{:?} is listed twice.", member.cluster),
+                    "List each cluster once.",
                 ));
             }
             for (what, net) in [

@@ -73,26 +73,26 @@ pub(super) fn domain_problem(domain: &str, path: &FieldPath) -> Option<Problem> 
     };
     if !domain.split('.').all(is_label) {
         return refuse(
-            format!("{domain:?} is no DNS name."),
-            "Write lower-case letters, digits and dashes, with dots between, for instance atlas.internal.",
+            format!("{domain:?} is not a valid DNS name."),
+            "Use lower-case letters, digits and dashes, with dots between, for instance atlas.internal.",
         );
     }
     if !domain.contains('.') {
         return refuse(
-            format!("{domain:?} is a single label, below which there may be names of others."),
-            "Give two labels or more, for instance atlas.internal, or a domain of your own.",
+            format!("{domain:?} is a single label, which may hide other names."),
+            "Use two labels or more, for instance atlas.internal, or a domain of your own.",
         );
     }
     if domain.len() > LONGEST_DOMAIN {
         return refuse(
-            format!("{domain:?} is too long for the names of Services below it."),
-            &format!("Give {LONGEST_DOMAIN} characters or fewer."),
+            format!("{domain:?} is too long: names of Services below it would exceed DNS limits."),
+            &format!("Use {LONGEST_DOMAIN} characters or fewer."),
         );
     }
     let taken = TAKEN.into_iter().find(|taken| meet(domain, taken))?;
     refuse(
-        format!("{domain:?} would hide names of {taken}."),
-        "Give another domain, for instance atlas.internal.",
+        format!("{domain:?} would hide the names of {taken}."),
+        "Use another domain, for instance atlas.internal.",
     )
 }
 
@@ -101,7 +101,7 @@ pub(super) fn member_problem(cluster: &str, path: &FieldPath) -> Option<Problem>
     (cluster == CONTAINERS).then(|| {
         Problem::new(
             path.clone(),
-            format!("the zone {CONTAINERS:?} of a bridge is that of containers."),
+            format!("the zone {CONTAINERS:?} of a bridge is reserved for containers."),
             Remedy::Set {
                 field: FieldPath::of("dns"),
                 to: "false, or give the cluster another name.",
@@ -131,10 +131,8 @@ pub(super) fn collision<'a>(
     })?;
     Some(Problem::new(
         path.clone(),
-        format!(
-            "the zone {zone} and {other}, which a member knows already, would hide names of each other."
-        ),
-        "Give another domain.",
+        format!("the zone {zone} conflicts with {other}, which a member already resolves."),
+        "Use another domain.",
     ))
 }
 
@@ -371,25 +369,25 @@ mod tests {
     #[test]
     fn a_domain_that_hides_names_of_others_is_refused_with_what_would_do() {
         let table = [
-            ("", "no DNS name"),
-            ("Atlas.internal", "no DNS name"),
-            ("atlas.internal.", "no DNS name"),
-            ("atlas..internal", "no DNS name"),
-            ("-a.internal", "no DNS name"),
-            ("a_b.internal", "no DNS name"),
-            ("a b.internal", "no DNS name"),
-            ("a.internal:53 {", "no DNS name"),
+            ("", "not a valid DNS name"),
+            ("Atlas.internal", "not a valid DNS name"),
+            ("atlas.internal.", "not a valid DNS name"),
+            ("atlas..internal", "not a valid DNS name"),
+            ("-a.internal", "not a valid DNS name"),
+            ("a_b.internal", "not a valid DNS name"),
+            ("a b.internal", "not a valid DNS name"),
+            ("a.internal:53 {", "not a valid DNS name"),
             ("local", "single label"),
             ("dev", "single label"),
             ("eu", "single label"),
             ("svc", "single label"),
             ("arpa", "single label"),
             ("internal", "single label"),
-            ("cluster.local", "hide names of cluster.local"),
-            ("svc.cluster.local", "hide names of cluster.local"),
-            ("k3d.internal", "hide names of k3d.internal"),
-            ("docker.internal", "hide names of docker.internal"),
-            ("10.in-addr.arpa", "hide names of in-addr.arpa"),
+            ("cluster.local", "hide the names of cluster.local"),
+            ("svc.cluster.local", "hide the names of cluster.local"),
+            ("k3d.internal", "hide the names of k3d.internal"),
+            ("docker.internal", "hide the names of docker.internal"),
+            ("10.in-addr.arpa", "hide the names of in-addr.arpa"),
         ];
         let path = FieldPath::of("domain");
         for (domain, why) in table {

@@ -158,7 +158,7 @@ impl Shell {
     pub(super) async fn view(&self, cx: &Context) -> Result<View> {
         let words = ["node", "status", "--all", "--format=csv", STATUS_TIMEOUT];
         let Ok(output) = tokio::time::timeout(STATUS_LIMIT, self.run(cx, &words)).await else {
-            let reason = format!("it did not tell its status within {STATUS_LIMIT:?}");
+            let reason = format!("it did not report its status within {STATUS_LIMIT:?}");
             return Ok(View::Silent(reason));
         };
         let output = output?;
@@ -203,8 +203,8 @@ impl Shell {
                 .collect();
             *message = format!("{message} {}", reasons.join("; "));
             *hint = Some(Box::new(
-                "The other nodes cannot take all replicas: add nodes elsewhere first, lower the survival goal of \
-                 databases, or remove the whole cluster."
+                "The other nodes cannot take all replicas. Add nodes elsewhere first, or lower the survival goal of \
+                 the databases."
                     .into(),
             ));
         }
@@ -284,8 +284,11 @@ fn answers(output: Output, statements: &[Statement<'_>]) -> Result<Answers> {
     let failure = match (failed, output.code) {
         (None, _) => None,
         (Some(statement), 0) => Some(Error::Unexpected {
-            what: format!("what came of: {} {}", statement.operation, statement.object),
-            reason: "the command ended before it".to_owned(),
+            what: format!(
+                "the result of: {} {}",
+                statement.operation, statement.object
+            ),
+            reason: "the command ended without it".to_owned(),
         }),
         (Some(statement), _) => Some(refused(
             statement.operation,
@@ -462,7 +465,7 @@ mod tests {
         let answers = answers(output, &statements()).unwrap();
         assert_eq!(answers.rows.len(), 1);
         let told = answers.failure.unwrap().to_string();
-        assert!(told.starts_with("read b: "), "{told}");
+        assert!(told.starts_with("cannot read b: "), "{told}");
     }
 
     #[test]
@@ -475,7 +478,7 @@ mod tests {
         };
         assert_eq!(
             refused("add region", "x", &output).to_string(),
-            "add region x: CockroachDB says: region \"x\" does not exist (SQLSTATE 42602). Hint: valid regions: a, b"
+            "cannot add region x: CockroachDB says: region \"x\" does not exist (SQLSTATE 42602). Hint: valid regions: a, b"
         );
     }
 

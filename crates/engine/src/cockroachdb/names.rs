@@ -75,7 +75,7 @@ pub(crate) fn problem(name: &str, path: &FieldPath) -> Option<Problem> {
         Problem::new(
             path.clone(),
             format!("{name:?} cannot be part of a node's host name."),
-            "Use 1 to 24 small letters, digits and dashes; begin with a letter, end with a letter or digit.",
+            "Use 1 to 24 lower-case letters, digits and dashes; begin with a letter, end with a letter or digit.",
         )
     })
 }

@@ -13,42 +13,32 @@ pub(super) fn taken_address(
     holder: &str,
 ) -> String {
     format!(
-        ": {address} of the network {network}, which {container} is to have, is {holder}'s. Advice: stop {holder}, or give \
-         it another address, and try again"
+        ": {container} needs the address {address} of the network {network}, which {holder} has. Advice: use another \
+         address for one of them, and try again"
     )
 }
 
 /// What to do about a message, starting with ". Advice: "; empty where nothing is known.
 pub(super) fn hint(message: &str) -> String {
     let hints = [
-        (
-            "port is already allocated",
-            "choose another host_port, or stop what uses it",
-        ),
-        (
-            "address already in use",
-            "choose another host_port, or stop what uses it",
-        ),
-        (
-            TAKEN,
-            "the address is given to another container of this network",
-        ),
+        ("port is already allocated", "choose another port"),
+        ("address already in use", "choose another port"),
+        (TAKEN, "another container on this network has the address"),
         (
             "Pool overlaps",
             "choose a subnet that no other Docker network uses (`docker network ls`)",
         ),
         (
             "non-overlapping IPv4 address pool",
-            "set `subnet` to a network that nothing uses, or remove networks that nobody needs (`docker network prune`)",
+            "set `subnet` to a free network (`docker network ls` lists those in use)",
         ),
         (
             "predefined address pools have been fully subnetted",
-            "set `subnet` to a network that nothing uses, or remove networks that nobody needs (`docker network prune`)",
+            "set `subnet` to a free network (`docker network ls` lists those in use)",
         ),
         (
             "has active endpoints",
-            "disconnect or remove the containers on it first; where there are none, Docker has miscounted, and counts \
-             anew when its daemon is restarted",
+            "disconnect the containers on it first; if there are none, restart the Docker daemon, which has miscounted",
         ),
         ("no such image", "pull or build the image first"),
         (
@@ -96,7 +86,7 @@ mod tests {
     #[test]
     fn an_address_that_is_taken_is_told_with_its_holder() {
         let told = taken_address("k3d-a-agent-0", [10, 0, 0, 3].into(), "shared", "db");
-        for part in ["10.0.0.3", "k3d-a-agent-0", "shared", "db's"] {
+        for part in ["10.0.0.3", "k3d-a-agent-0", "shared", "which db has"] {
             assert!(told.contains(part), "{part} in {told}");
         }
     }

@@ -13,10 +13,11 @@ const SYSTEM_SOCKET: &str = "/var/run/docker.sock";
 
 /// Which daemon is meant, for documentation: code is in backquotes.
 pub const ABOUT_HOST: &str = "The Docker daemon: `unix:///path`, `tcp://host:port`, `http://host:port`, \
-    `https://host:port` or `ssh://user@host`. Without it, as for Docker's own command line: `DOCKER_HOST`, then the context \
-    that `DOCKER_CONTEXT` or `~/.docker/config.json` names, then the socket of the system (`/var/run/docker.sock`), then \
-    that of a daemon without root (in `XDG_RUNTIME_DIR` or `~/.docker`). With `ssh://`, `ssh` must reach the machine without \
-    a question, and find `docker` there.";
+                              `https://host:port` or `ssh://user@host`. Without it, as for Docker's own command line: \
+                              `DOCKER_HOST`, then the context that `DOCKER_CONTEXT` or `~/.docker/config.json` names, \
+                              then the socket of the system (`/var/run/docker.sock`), then that of a daemon without \
+                              root (in `XDG_RUNTIME_DIR` or `~/.docker`). With `ssh://`, `ssh` must reach the machine \
+                              without a prompt, and find `docker` there.";
 /// Where its certificates are.
 pub const ABOUT_CERTIFICATES: &str = "Folder with `ca.pem`, `cert.pem` and `key.pem`, for a daemon behind TLS. Without it: \
     the certificates of the context where one is used, else `DOCKER_CERT_PATH`, then `~/.docker`.";
@@ -133,15 +134,15 @@ impl Machine<'_> {
         let contexts = self.docker_folder().join("contexts");
         let Some((folder, meta)) = read_context(&contexts, name) else {
             let reason = format!(
-                "{} has no such context; `docker context ls` lists those that there are",
+                "{} has no such context; `docker context ls` lists the existing ones",
                 contexts.display()
             );
             return unsupported(&format!("context {name:?}"), reason);
         };
         let endpoint = meta.endpoints.docker.host;
         if meta.endpoints.docker.skip_tls_verify {
-            let reason = "the context skips the check of the daemon's certificate, which Atlas does not: give the context \
-                          the certificate's authority (`docker context update --docker ca=…`)";
+            let reason = "the context skips verification of the daemon's certificate, which Atlas does not support. \
+                          Add the certificate's authority to the context (`docker context update --docker ca=…`)";
             return unsupported(&endpoint, reason.to_owned());
         }
         let own = contexts.join("tls").join(folder).join("docker");
@@ -167,11 +168,11 @@ impl Machine<'_> {
         let usual: Vec<PathBuf> = usual.into_iter().flatten().collect();
         let there = usual.iter().find(|path| path.exists());
         let (path, source) = if let Some(path) = there {
-            (path.as_path(), "the usual sockets".to_owned())
+            (path.as_path(), "the default sockets".to_owned())
         } else {
             let all: Vec<String> = usual.iter().map(|one| one.display().to_string()).collect();
             let looked = format!(
-                "the usual sockets, of which none is there: {}",
+                "the default sockets, none of which exists: {}",
                 all.join(", ")
             );
             (Path::new(self.system_socket), looked)
@@ -204,8 +205,8 @@ fn transport(endpoint: &str, tls: bool, certificates: PathBuf) -> Transport {
 pub(super) fn ssh_advice(endpoint: &str) -> String {
     let host = endpoint.trim_start_matches("ssh://");
     format!(
-        "Docker is reached by `ssh {host} docker system dial-stdio`, which must work without a question. Or forward its \
-         socket with `ssh -nNT -L /tmp/docker.sock:{SYSTEM_SOCKET} {host}` and name unix:///tmp/docker.sock"
+        "Atlas reaches Docker by `ssh {host} docker system dial-stdio`, which must work without a prompt. Or forward \
+         its socket with `ssh -nNT -L /tmp/docker.sock:{SYSTEM_SOCKET} {host}` and name unix:///tmp/docker.sock"
     )
 }
 
@@ -382,7 +383,7 @@ mod tests {
         fake.env.insert("DOCKER_CONTEXT", "default".to_owned());
         assert_eq!(
             fake.found().source,
-            "the usual sockets, of which none is there: ".to_owned()
+            "the default sockets, none of which exists: ".to_owned()
                 + &[
                     fake.path("system.sock"),
                     fake.path(".docker/run/docker.sock"),

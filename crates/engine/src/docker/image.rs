@@ -4,6 +4,7 @@ use bollard::query_parameters::CreateImageOptionsBuilder;
 use futures_util::StreamExt as _;
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Docker;
 use crate::error::{Error, Result};
@@ -17,7 +18,42 @@ pub struct ImageDefaults {
     pub labels: BTreeSet<(String, String)>,
 }
 
+/// How long a registry may take to say whether it has an image.
+const TO_SAY: Duration = Duration::from_secs(10);
+
+/// Whether an image can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Obtainable {
+    /// The daemon has it, or its registry does.
+    Yes,
+    /// Its registry refuses it, for this reason.
+    No(String),
+    /// Nobody could be asked, for this reason.
+    Unknown(String),
+}
+
 impl Docker {
+    /// Whether the daemon has an image, or could pull it as [`Self::ensure_image`] would.
+    pub(crate) async fn obtainable(&self, image: &str) -> Result<Obtainable> {
+        if self.image_id(image).await?.is_some() {
+            return Ok(Obtainable::Yes);
+        }
+        let api = self.api();
+        let asked = api.inspect_registry_image(image, None);
+        Ok(match tokio::time::timeout(TO_SAY, asked).await {
+            Ok(Ok(_)) => Obtainable::Yes,
+            Ok(Err(bollard::errors::Error::DockerResponseServerError {
+                status_code,
+                message,
+            })) => judge(status_code, message),
+            Ok(Err(error)) => Obtainable::Unknown(super::plain(&error)),
+            Err(_) => Obtainable::Unknown(format!(
+                "its registry did not answer within {} s",
+                TO_SAY.as_secs()
+            )),
+        })
+    }
+
     /// The id of an image in the daemon; `None` where it has none.
     pub async fn image_id(&self, image: &str) -> Result<Option<String>> {
         let found = self.api().inspect_image(image).await;
@@ -68,9 +104,17 @@ impl Docker {
             Some(_) => Ok(()),
             None => Err(Error::ImageMissing {
                 image: image.to_owned(),
-                reason: "the pull ended without it".to_owned(),
+                reason: "the pull ended without the image".to_owned(),
             }),
         }
+    }
+}
+
+/// What a daemon's refusal to tell of an image says of it. A registry that has none of the name says "denied", too.
+fn judge(status: u16, message: String) -> Obtainable {
+    match status {
+        400 | 401 | 403 | 404 => Obtainable::No(message),
+        _ => Obtainable::Unknown(message),
     }
 }
 
@@ -92,6 +136,21 @@ fn split_tag(image: &str) -> (&str, Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_registry_refuses_is_told_from_one_that_cannot_be_asked() {
+        for (status, is_sure) in [(400, true), (401, true), (403, true), (404, true)]
+            .into_iter()
+            .chain([(429, false), (500, false), (503, false)])
+        {
+            let found = judge(status, "so".to_owned());
+            assert_eq!(
+                found == Obtainable::No("so".to_owned()),
+                is_sure,
+                "{status}"
+            );
+        }
+    }
 
     #[test]
     fn references_split_at_the_tag_and_not_at_the_port() {

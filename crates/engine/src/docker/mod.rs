@@ -30,6 +30,7 @@ pub(crate) use events::{Departures, LOOK_AGAIN};
 pub use exec::Output;
 pub use host::{ABOUT_CERTIFICATES, ABOUT_HOST, ABOUT_TLS};
 pub use image::ImageDefaults;
+pub(crate) use image::Obtainable;
 pub use network::{DockerNetwork, NetworkSpec};
 pub use runtime::{Devices, Runtime, Ulimit};
 

@@ -42,7 +42,7 @@ impl Observed {
     pub fn warning(&self) -> Option<String> {
         (!self.left_out.is_empty()).then(|| {
             format!(
-                "Without the images as yet, because they do not run: {}. Start them, and import again",
+                "These nodes do not run and have no images yet: {}. Start them and import again",
                 self.left_out.join(", ")
             )
         })

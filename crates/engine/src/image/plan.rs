@@ -31,8 +31,8 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Result<Vec<Step>> {
         if observed.daemon.get(image) == Some(&None) {
             problems.push(Problem::new(
                 FieldPath::of("images").index(position),
-                format!("the Docker daemon has no image {image}."),
-                format!("Build it, or get it with `docker pull {image}`."),
+                format!("the image {image} is not present in Docker."),
+                format!("Build it, or run `docker pull {image}`."),
             ));
         }
     }

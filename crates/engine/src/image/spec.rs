@@ -19,7 +19,7 @@ impl Spec {
         if self.images.is_empty() {
             problems.push(Problem::new(
                 FieldPath::of("images"),
-                "no image is named.",
+                "the list of images is empty.",
                 "Name at least one, for instance docker.io/library/nginx:1.29.",
             ));
         }
@@ -27,8 +27,8 @@ impl Spec {
             if image.is_empty() || image.contains(char::is_whitespace) || image.contains('@') {
                 problems.push(Problem::new(
                     FieldPath::of("images").index(position),
-                    format!("{image:?} cannot be imported."),
-                    "Write name:tag; a digest alone names nothing that a pod could ask for.",
+                    format!("{image:?} has no tag and cannot be imported."),
+                    "Use name:tag: a pod cannot use a digest alone.",
                 ));
             }
         }

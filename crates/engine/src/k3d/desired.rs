@@ -204,8 +204,8 @@ impl Resolver<'_> {
                 if !taken.insert((target, destination.clone())) {
                     self.refuse(
                         item.path.clone().name("destination"),
-                        format!("a node has another volume at {destination} already."),
-                        "Remove one of the two, or name other nodes.",
+                        format!("a node already has another volume at {destination}."),
+                        "Remove one of the two, or select other nodes.",
                     );
                 }
                 if let Some(node) = nodes.get_mut(&target) {
@@ -242,8 +242,8 @@ impl Resolver<'_> {
             {
                 self.refuse(
                     item.path.clone(),
-                    "agents have no --tls-san.",
-                    "Give it to servers alone.",
+                    "agents do not accept --tls-san.",
+                    "Use it for servers only.",
                 );
             }
             let own = own_tls_sans(spec);
@@ -273,8 +273,8 @@ impl Resolver<'_> {
                 if other {
                     self.refuse(
                         item.path.clone(),
-                        format!("a node has the label {key:?} with another value already."),
-                        "Remove one of the two, or name other nodes.",
+                        format!("a node already has the label {key:?} with another value."),
+                        "Remove one of the two, or select other nodes.",
                     );
                 }
             }
@@ -423,7 +423,7 @@ mod tests {
             (
                 "subnet",
                 |s| s.subnet = Some("10.42.1.0/24".parse().unwrap()),
-                "cluster_cidr: 10.42.0.0/16 overlaps 10.42.1.0/24 of subnet",
+                "cluster_cidr: 10.42.0.0/16 overlaps 10.42.1.0/24 (subnet)",
             ),
             (
                 "filter",
@@ -443,7 +443,7 @@ mod tests {
             (
                 "api port",
                 |s| s.ports.push(port(6443, &[])),
-                "Kubernetes API's",
+                "the port of the Kubernetes API",
             ),
             (
                 "no balancer",

@@ -111,8 +111,8 @@ pub(super) async fn name_host(cx: &Context, server: &str, network: &str) {
     };
     if let Err(error) = done.await {
         cx.warn(
-            format!("Pods do not know {HOST}"),
-            format!("The DNS of {server} could not be told: {error}. The next change of the cluster tells it."),
+            format!("Pods do not resolve {HOST}"),
+            format!("Cannot change the DNS of {server}: {error}. The next change of the cluster repeats this."),
         );
     }
 }

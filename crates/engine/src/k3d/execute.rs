@@ -58,9 +58,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             kind: "cluster",
             name: spec.name.clone(),
             detail,
-            remedy: Remedy::ImportOrRename {
-                or: "delete it with `k3d cluster delete`".to_owned(),
-            },
+            remedy: Remedy::ImportOrRename,
         };
         if !found.is_ours() || !plan.replace.is_empty() {
             return Err(exists(Existing::Differs));
@@ -335,7 +333,7 @@ async fn apply(
             kind: "cluster",
             name: spec.name.clone(),
             remedy: Remedy::TryAgain {
-                why: "Something removed it right after it was made".to_owned(),
+                why: "It was removed right after it was created".to_owned(),
             },
         })
 }

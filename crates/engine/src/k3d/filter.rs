@@ -35,8 +35,8 @@ enum Subset {
     Range(u32, Option<u32>),
 }
 
-const FORM: &str = "A filter is server:N, agent:N (N one of 0, 0,2, 1-3, *), servers:*, agents:*, \
-                    loadbalancer or all; ports may add :proxy or :direct.";
+const FORM: &str = "Use server:<index>, agent:<index> (an index is 0, 0,2, 1-3 or *), servers:*, agents:*, \
+                    loadbalancer or all; a port may add :proxy or :direct.";
 
 impl NodeFilter {
     /// Parses one filter.
@@ -57,9 +57,9 @@ impl NodeFilter {
         }
         let subset = match rest.as_slice() {
             [] => None,
-            [one] => {
-                Some(subset(one).ok_or_else(|| bad(format!("{text:?} has no valid subset.")))?)
-            }
+            [one] => Some(
+                subset(one).ok_or_else(|| bad(format!("{text:?} has an invalid node number.")))?,
+            ),
             _ => return Err(bad(format!("{text:?} has too many parts."))),
         };
         let roles = match group {
@@ -67,10 +67,10 @@ impl NodeFilter {
             "agent" | "agents" => vec![Role::Agent],
             "loadbalancer" => vec![Role::LoadBalancer],
             "all" => vec![Role::Server, Role::Agent, Role::LoadBalancer],
-            _ => return Err(bad(format!("{text:?} is no node filter."))),
+            _ => return Err(bad(format!("{text:?} is not a valid node filter."))),
         };
         if subset.is_none() && matches!(group, "server" | "agent") {
-            return Err(bad(format!("{text:?} does not say which {group}.")));
+            return Err(bad(format!("{text:?} does not say which {group} to use.")));
         }
         Ok(Self {
             roles,

@@ -70,7 +70,7 @@ pub async fn health(cx: &Context, observed: &Observed) -> Result<Health> {
     let list = kubectl::kubectl(cx, &server.name, &args).await?;
     understand(&list).ok_or_else(|| Error::Unexpected {
         what: format!("the health of cluster {}", observed.name),
-        reason: "kubectl printed no list".to_owned(),
+        reason: "kubectl did not print a list".to_owned(),
     })
 }
 
@@ -120,7 +120,7 @@ fn not_ready(node: &Value) -> Option<String> {
             let message = ready["message"].as_str().unwrap_or_default();
             Some(message.trim_end_matches('.').to_owned())
         }
-        None => Some("it has not said yet that it is".to_owned()),
+        None => Some("it has not reported that it is".to_owned()),
     }
 }
 

@@ -53,7 +53,7 @@ pub use imagined::Imagined;
 pub use kubectl::{Credentials, credentials};
 pub use node::{NodeSpec, node_container, node_specs, plan_delete as plan_delete_node, plan_node};
 pub use observe::{Observed, list, observe};
-pub use plan::{Plan, Step, plan, plan_power};
+pub use plan::{Plan, Step, images, plan, plan_power};
 pub use preflight::{foresee, preflight, preflight_anew};
 pub use read::{spec_of, spelled};
 pub use spec::{Filtered, KubeApi, Pair, Port, Spec, Token, Volume};

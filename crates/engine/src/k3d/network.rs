@@ -109,7 +109,7 @@ async fn create_network(
             kind: "network",
             name: name.to_owned(),
             remedy: Remedy::TryAgain {
-                why: "Something removed it right after it was created".to_owned(),
+                why: "It was removed right after it was created".to_owned(),
             },
         })
 }

@@ -44,7 +44,7 @@ impl NodeSpec {
         if !(1..=32).contains(&self.name.len()) || !self.name.chars().all(inner) || !edges {
             problems.push(Problem::new(
                 FieldPath::of("name"),
-                format!("{:?} cannot name a node.", self.name),
+                format!("{:?} is not a valid node name.", self.name),
                 "Use 1 to 32 lower-case letters, digits and dashes, beginning and ending with a letter or \
                  digit.",
             ));
@@ -53,8 +53,8 @@ impl NodeSpec {
         if self.name == numbered || self.name == format!("{}-server", self.cluster) {
             problems.push(Problem::new(
                 FieldPath::of("name"),
-                format!("{:?} is the name of the cluster's own nodes.", self.name),
-                "Choose another, or set the cluster's number of agents.",
+                format!("{:?} is reserved for the cluster's own nodes.", self.name),
+                "Choose another name, or change the cluster's number of agents.",
             ));
         }
         for (position, label) in self.node_labels.iter().flatten().enumerate() {
@@ -161,8 +161,7 @@ pub fn plan_node(spec: &NodeSpec, observed: &Observed) -> Result<Plan> {
             kind: "node",
             name: node.name.clone(),
             detail: crate::error::Existing::Differs,
-            remedy: "It was made by other means; choose another name, or remove it with `k3d node delete`."
-                .into(),
+            remedy: "Atlas did not create it. Choose another name.".into(),
         });
     }
     if let Some(reason) = reason(observed, &want, node) {
@@ -188,7 +187,7 @@ pub fn plan_node(spec: &NodeSpec, observed: &Observed) -> Result<Plan> {
 pub fn plan_delete(name: &str, observed: &Observed) -> Plan {
     let steps = find(name, observed).map(|node| Step::RemoveNode {
         node: node.name.clone(),
-        reason: "it is not wanted".to_owned(),
+        reason: "it is not declared".to_owned(),
     });
     Plan {
         steps: steps.into_iter().collect(),

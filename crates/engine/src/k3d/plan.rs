@@ -14,6 +14,7 @@ use super::slots;
 use super::spec::Spec;
 use crate::docker::Node;
 use crate::error::Result;
+use crate::path::FieldPath;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,12 +72,12 @@ impl Step {
         match self {
             Self::CreateNetwork { network } => format!("network {network} is missing"),
             Self::Reattach { node } => format!("node {node} is not on the cluster's network"),
-            Self::RemoveNode { node, reason } => format!("node {node} goes: {reason}"),
+            Self::RemoveNode { node, reason } => format!("node {node} is removed: {reason}"),
             Self::CreateNode { node, .. } => format!("node {node} is missing"),
             Self::StartNode { node, status, .. } => format!("node {node} is {status}"),
-            Self::RejoinNode { node } => format!("node {node} is unknown to Kubernetes"),
+            Self::RejoinNode { node } => format!("node {node} is not registered in Kubernetes"),
             Self::StopNode { node } => format!("node {node} is running"),
-            Self::Forward => "the load balancer forwards to other nodes than it should".to_owned(),
+            Self::Forward => "the load balancer does not forward to the right nodes".to_owned(),
         }
     }
 }
@@ -113,6 +114,34 @@ impl Plan {
     pub fn is_empty(&self) -> bool {
         !self.create && self.replace.is_empty() && self.steps.is_empty()
     }
+}
+
+/// The images of nodes that go and come back, each with the field that decides it: all of them where the cluster is replaced.
+pub fn images<'a>(
+    spec: &'a Spec,
+    plan: &Plan,
+    is_replaced: bool,
+    of_balancer: FieldPath,
+) -> Vec<(FieldPath, &'a str)> {
+    let goes = |node: &str| {
+        let removed =
+            |step: &Step| matches!(step, Step::RemoveNode { node: one, .. } if one == node);
+        plan.steps.iter().any(removed)
+    };
+    let comes_back = |is_balancer: bool| {
+        plan.steps.iter().any(|step| {
+            matches!(step, Step::CreateNode { node, role }
+                if (*role == Role::LoadBalancer) == is_balancer && goes(node))
+        })
+    };
+    let mut all = Vec::new();
+    if is_replaced || comes_back(false) {
+        all.push((FieldPath::of("image"), spec.image.as_str()));
+    }
+    if (is_replaced && spec.load_balancer) || comes_back(true) {
+        all.push((of_balancer, spec.load_balancer_image.as_str()));
+    }
+    all
 }
 
 /// What must be started or stopped, and nothing else, so that all nodes run or none does.
@@ -163,7 +192,9 @@ pub fn plan(spec: &Spec, observed: Option<&Observed>) -> Result<Plan> {
     let Some(server) = observed.server() else {
         // The data went with the server; what is left of the cluster is of no use to a new one.
         let left = observed.nodes.iter();
-        steps.extend(left.map(|(_, node)| remove(node, "the cluster's server is gone".to_owned())));
+        steps.extend(
+            left.map(|(_, node)| remove(node, "the cluster's server does not exist".to_owned())),
+        );
         steps.extend(all_of(&desired));
         return Ok(Plan {
             steps,
@@ -235,7 +266,7 @@ fn all_of(desired: &Desired) -> impl Iterator<Item = Step> {
 /// What an agent or the load balancer is to be made anew for, if anything.
 pub(super) fn reason(observed: &Observed, want: &DesiredNode, node: &Node) -> Option<String> {
     let first = differing(observed, want, node).into_iter().next()?;
-    Some(format!("it is to have {}", first.wish()))
+    Some(format!("it needs {}", first.wish()))
 }
 
 /// Nodes that go and come.
@@ -255,7 +286,7 @@ impl Changes {
     fn agents(&mut self, spec: &Spec, desired: &Desired, observed: &Observed) {
         let slots = slots::agents(observed, spec.agents);
         for node in slots.surplus {
-            self.remove(node, format!("{} agents are wanted", spec.agents));
+            self.remove(node, format!("{} agents are declared", spec.agents));
         }
         for (slot, want) in (0..).zip(desired.of_role(Role::Agent)) {
             let Some(node) = slots.kept.get(&slot) else {
@@ -334,6 +365,42 @@ mod tests {
         (spec, observed)
     }
 
+    #[test]
+    fn the_images_of_what_goes_and_comes_back_are_needed() {
+        let (spec, _) = whole();
+        let goes = |node: &str| Step::RemoveNode {
+            node: node.to_owned(),
+            reason: String::new(),
+        };
+        let comes = |node: &str, role| Step::CreateNode {
+            node: node.to_owned(),
+            role,
+        };
+        let balancer = Role::LoadBalancer;
+        let table = [
+            (vec![], false, vec![]),
+            (vec![], true, vec!["image", "lb"]),
+            // What only comes is made beside what stays, and what only goes needs none.
+            (vec![comes("a", Role::Agent)], false, vec![]),
+            (vec![goes("a")], false, vec![]),
+            (
+                vec![goes("a"), comes("a", Role::Agent)],
+                false,
+                vec!["image"],
+            ),
+            (vec![goes("l"), comes("l", balancer)], false, vec!["lb"]),
+        ];
+        for (steps, is_replaced, wanted) in table {
+            let plan = Plan {
+                steps,
+                ..Plan::default()
+            };
+            let found = images(&spec, &plan, is_replaced, FieldPath::of("lb"));
+            let fields: Vec<String> = found.iter().map(|(field, _)| field.to_string()).collect();
+            assert_eq!(fields, wanted, "{plan:?}");
+        }
+    }
+
     /// Each way in which somebody may break a cluster, and what the plan says of it.
     #[test]
     fn whatever_breaks_a_cluster_is_in_its_plan_and_asks_for_no_other_cluster() {
@@ -367,7 +434,7 @@ mod tests {
             (
                 "an agent's Node object was deleted",
                 |o| o.registered = Some(["k3d-demo-server-0".to_owned()].into()),
-                &["node k3d-demo-agent-0 is unknown to Kubernetes"],
+                &["node k3d-demo-agent-0 is not registered in Kubernetes"],
             ),
             (
                 "Kubernetes does not answer, or is just starting",
@@ -382,12 +449,12 @@ mod tests {
             (
                 "the load balancer's file was overwritten",
                 |o| o.upstreams = None,
-                &["the load balancer forwards to other nodes than it should"],
+                &["the load balancer does not forward to the right nodes"],
             ),
             (
                 "the load balancer's file names nobody",
                 |o| o.upstreams = Some(std::collections::BTreeMap::new()),
-                &["the load balancer forwards to other nodes than it should"],
+                &["the load balancer does not forward to the right nodes"],
             ),
             (
                 "the server was stopped",

@@ -120,7 +120,7 @@ fn around(spec: &Spec, network: &str, subnet: Ipv4Net) -> Vec<Problem> {
         Problem::new(
             FieldPath::of(field),
             format!("{net} overlaps {subnet} of the network {network:?}."),
-            "Nodes, pods and Services need networks of their own.",
+            "Use separate networks for nodes, pods and Services.",
         )
     });
     problems.collect()
@@ -157,8 +157,8 @@ async fn taken_ports(
         if !seen.insert((*address, port.clone())) {
             found.push(Hindrance::lasting(Problem::new(
                 path.clone(),
-                format!("port {port} of {address} is asked for twice."),
-                "Give each its own.",
+                format!("port {port} of {address} is published twice."),
+                "Use a different port for each.",
             )));
         }
     }

@@ -31,7 +31,7 @@ impl Resolver<'_> {
         if !["tcp", "udp"].contains(&port.protocol.as_str()) {
             self.refuse(
                 item.path.clone().name("protocol"),
-                format!("{:?} is not supported.", port.protocol),
+                format!("{:?} is not a valid protocol.", port.protocol),
                 "Use tcp or udp.",
             );
             return;
@@ -76,10 +76,10 @@ impl Resolver<'_> {
                 self.refuse(
                     item.path.clone().name("node_filters"),
                     format!(
-                        "a direct port needs exactly one node, and {} are named.",
+                        "a direct port needs exactly one node, but {} are named.",
                         targets.len()
                     ),
-                    "Name one node, or go through the load balancer without :direct.",
+                    "Name one node, or remove :direct to use the load balancer.",
                 );
                 return;
             }
@@ -93,7 +93,7 @@ impl Resolver<'_> {
         } else {
             self.refuse(
                 item.path.clone(),
-                "there is no load balancer to publish the port.",
+                "the cluster has no load balancer to publish the port.",
                 Remedy::Unset {
                     field: FieldPath::of("k3d").name("disable_load_balancer"),
                     or: "Name one node with :direct".to_owned(),
@@ -104,8 +104,8 @@ impl Resolver<'_> {
         if !direct && key.port == API_PORT && key.protocol == "tcp" {
             self.refuse(
                 item.path.clone().name("container_port"),
-                format!("port {API_PORT} is the Kubernetes API's."),
-                "Set kube_api to publish the API elsewhere.",
+                format!("port {API_PORT} is the port of the Kubernetes API."),
+                "Use kube_api to publish the API on another port.",
             );
             return;
         }

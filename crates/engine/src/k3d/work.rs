@@ -247,7 +247,7 @@ impl Work<'_> {
                     let container = self.cx.docker.container(&node.name).await?;
                     if let Some(rival) = container.as_ref().and_then(|one| turn.rival(one)) {
                         self.cx.tell(&format!(
-                            "making {} anew: {rival} has its address",
+                            "recreating {}: {rival} has its address",
                             node.name
                         ));
                         created.push(node);
@@ -439,7 +439,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.cx
-            .tell(&format!("telling {} where to forward", balancer.name));
+            .tell(&format!("configuring the forwarding of {}", balancer.name));
         let file = loadbalancer::file(&self.desired.upstreams, &self.desired.settings);
         self.cx
             .guard(

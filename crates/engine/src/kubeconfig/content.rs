@@ -75,22 +75,22 @@ impl Kubeconfig {
         // The parser's message could quote a key: only the place is told.
         let value: Value =
             serde_yaml_ng::from_str(text).map_err(|error| match error.location() {
-                Some(place) => format!("it is no kubeconfig (line {})", place.line()),
-                None => "it is no kubeconfig".to_owned(),
+                Some(place) => format!("it is not a kubeconfig (line {})", place.line()),
+                None => "it is not a kubeconfig".to_owned(),
             })?;
         let all = match value {
             Value::Null => Mapping::new(),
             Value::Mapping(all) => all,
-            _ => return Err("it is no kubeconfig".to_owned()),
+            _ => return Err("it is not a kubeconfig".to_owned()),
         };
         let kind = all.get("kind").and_then(Value::as_str).unwrap_or_default();
         if !matches!(kind, "" | "Config") {
-            return Err("it is no kubeconfig: its kind is not Config".to_owned());
+            return Err("it is not a kubeconfig: its kind is not Config".to_owned());
         }
         for (list, _) in LISTS {
             match all.get(list) {
                 None | Some(Value::Null | Value::Sequence(_)) => {}
-                Some(_) => return Err(format!("it is no kubeconfig: its {list} are no list")),
+                Some(_) => return Err(format!("it is not a kubeconfig: {list} is not a list")),
             }
         }
         Ok(Self(all))

@@ -53,7 +53,7 @@ impl Kept {
             None if switch => {
                 return Err(Error::invalid(
                     field.clone().name("switch_current_context"),
-                    "there is no file in which to switch.",
+                    "there is no file whose context could be switched.",
                     "Set path or update_default_kubeconfig as well.",
                 ));
             }
@@ -110,7 +110,7 @@ impl Files {
             return Err(Error::invalid(
                 field.clone(),
                 format!("{path:?} is a folder."),
-                "Name a file, which may be in it.",
+                "Name a file, which may be inside it.",
             ));
         }
         Ok(Self(vec![found]))
@@ -126,7 +126,7 @@ impl Files {
         let found = place::usual(variable.as_deref(), home.as_deref());
         found.map(Self).ok_or_else(|| Error::Kubeconfig {
             path: "~/.kube/config".into(),
-            reason: "this user has no home folder; set HOME, or name a file".to_owned(),
+            reason: "this user has no home folder. Set HOME, or name a file".to_owned(),
         })
     }
 
@@ -200,7 +200,7 @@ impl Files {
         match (differs.entries, differs.mode) {
             (Some(_), _) => Some(format!("{path} does not have the cluster's entries")),
             (None, Some((mode, _))) => Some(format!(
-                "everybody may use {path} (mode {mode:04o}), which has the cluster's keys"
+                "{path}, which has the cluster's keys, is accessible to everybody (mode {mode:04o})"
             )),
             (None, None) => None,
         }
@@ -257,8 +257,8 @@ impl Files {
     pub async fn keep(&self, scope: &Scope, cluster: &str, config: &Kubeconfig, switch: bool) {
         if let Err(error) = self.merge(scope, cluster, config, switch).await {
             scope.warn(
-                format!("Cluster {cluster} is there, and its kubeconfig file is not as declared"),
-                format!("{error}. The next run writes it, once it can be written."),
+                format!("Cluster {cluster} exists, but its kubeconfig file is not as declared"),
+                format!("{error}. The next run writes it again."),
             );
         }
     }
@@ -301,7 +301,7 @@ impl Files {
     pub async fn forget(&self, scope: &Scope, cluster: &str) {
         if let Err(error) = self.remove(scope, cluster).await {
             scope.warn(
-                format!("The entries of cluster {cluster} are left in its kubeconfig file"),
+                format!("The entries of cluster {cluster} were left in its kubeconfig file"),
                 format!(
                     "{error}. To remove them by hand: `kubectl config delete-context k3d-{cluster}`, and the same with \
                      `delete-cluster k3d-{cluster}` and `delete-user admin@k3d-{cluster}`."
@@ -333,7 +333,7 @@ fn look(path: &Path) -> Result<Looked> {
     }
     let bytes = fs::read(path).map_err(|error| failed(path, &error))?;
     let text = String::from_utf8(bytes)
-        .map_err(|_| failed(path, &"it is no kubeconfig: it is not UTF-8"))?;
+        .map_err(|_| failed(path, &"it is not a kubeconfig: it is not UTF-8"))?;
     Ok(Looked {
         config: Kubeconfig::parse(&text).map_err(|reason| failed(path, &reason))?,
         text: Some(text),

@@ -68,7 +68,7 @@ pub(super) fn private_mode(before: Option<u32>) -> u32 {
 pub(super) fn obstacle(path: &Path) -> Option<String> {
     let file = match behind_links(path) {
         Ok(file) => file,
-        Err(error) => return Some(format!("its links lead nowhere: {error}")),
+        Err(error) => return Some(format!("its link is broken: {error}")),
     };
     match fs::metadata(&file) {
         Ok(about) => obstacle_in_file(&file, &about),
@@ -89,14 +89,14 @@ fn obstacle_in_file(file: &Path, about: &Metadata) -> Option<String> {
     let mode = about.permissions().mode() & 0o7777;
     if mode & 0o200 == 0 {
         return Some(format!(
-            "it is write-protected (mode {mode:04o}). Allow it with `chmod u+w`, or name another file"
+            "it is write-protected (mode {mode:04o}). Run `chmod u+w`, or name another file"
         ));
     }
     let user = rustix::process::geteuid().as_raw();
     if is_exposed(mode) && user != 0 && user != about.uid() {
         return Some(format!(
-            "everybody may read it (mode {mode:04o}), and only its owner can change that, so no keys are written to it. \
-             Let the owner run `chmod o=`, or name another file"
+            "it is accessible to everybody (mode {mode:04o}), so Atlas writes no keys to it. Its owner can run `chmod \
+             o=`; or name another file"
         ));
     }
     let denied = denied(file, Access::READ_OK | Access::WRITE_OK)?;
@@ -107,13 +107,13 @@ fn obstacle_in_file(file: &Path, about: &Metadata) -> Option<String> {
 pub(super) fn no_file(about: &Metadata) -> Option<String> {
     let kind = about.file_type();
     if kind.is_dir() {
-        Some("it is a folder. Name a file, which may be in it".to_owned())
+        Some("it is a folder. Name a file, which may be inside it".to_owned())
     } else if kind.is_file() {
         None
     } else if kind.is_char_device() || kind.is_block_device() {
         Some("it is a device. Name a file".to_owned())
     } else {
-        Some("it is no regular file. Name another".to_owned())
+        Some("it is not a regular file. Name another".to_owned())
     }
 }
 
@@ -126,18 +126,18 @@ fn obstacle_above(file: &Path) -> Option<String> {
                 let denied = denied(folder, Access::WRITE_OK | Access::EXEC_OK)?;
                 let folder = folder.display();
                 return Some(format!(
-                    "nothing can be made in {folder}: {denied}. Name a file elsewhere"
+                    "cannot create a file in {folder}: {denied}. Name a file elsewhere"
                 ));
             }
             Ok(_) => {
                 return Some(format!(
-                    "{} is a file where a folder is needed. Name a file elsewhere",
+                    "{} is a file, not a folder. Name a file elsewhere",
                     folder.display()
                 ));
             }
             Err(_) if fs::symlink_metadata(folder).is_ok_and(|about| about.is_symlink()) => {
                 return Some(format!(
-                    "{} is a link to a folder that is missing. Make that folder",
+                    "{} is a link to a folder that does not exist. Create that folder",
                     folder.display()
                 ));
             }
@@ -221,14 +221,17 @@ mod tests {
             ("dangling", None),
             ("folder", Some("is a folder")),
             ("to-folder", Some("is a folder")),
-            ("file/x", Some("is a file where a folder is needed")),
-            ("file/x/y/z", Some("is a file where a folder is needed")),
-            ("under", Some("is a file where a folder is needed")),
+            ("file/x", Some("is a file, not a folder")),
+            ("file/x/y/z", Some("is a file, not a folder")),
+            ("under", Some("is a file, not a folder")),
             ("protected", Some("write-protected (mode 0400)")),
             ("to-protected", Some("write-protected (mode 0400)")),
-            ("loop", Some("links lead nowhere")),
-            ("gone-folder/x", Some("link to a folder that is missing")),
-            ("socket", Some("no regular file")),
+            ("loop", Some("link is broken")),
+            (
+                "gone-folder/x",
+                Some("link to a folder that does not exist"),
+            ),
+            ("socket", Some("not a regular file")),
         ];
         for (name, wanted) in table {
             let found = obstacle(&at(name));

@@ -184,7 +184,7 @@ async fn what_is_no_kubeconfig_is_refused_without_quoting_it() {
             remove(&files, "one").await.unwrap_err(),
         ];
         for told in told.map(|error| error.to_string()) {
-            assert!(told.contains("is no kubeconfig"), "{told}");
+            assert!(told.contains("is not a kubeconfig"), "{told}");
             assert!(!told.contains("secret"), "{told}");
         }
         assert_eq!(fs::read(home.path("config")).unwrap(), bytes);
@@ -366,7 +366,7 @@ async fn what_cannot_be_written_is_refused_before_anything_is_made() {
     home.chmod("protected", 0o400);
     fs::create_dir(home.path("folder")).unwrap();
     for (names, part) in [
-        (&["file/config"][..], "a file where a folder is needed"),
+        (&["file/config"][..], "a file, not a folder"),
         (&["folder"], "is a folder"),
         (&["protected"], "write-protected"),
         (&["none", "folder"], "is a folder"),
@@ -400,8 +400,8 @@ async fn a_failed_merge_and_a_failed_removal_are_warnings() {
     files.keep(&scope, "one", &config("one"), true).await;
     files.forget(&scope, "one").await;
     let told = warnings.lock().unwrap().join("\n");
-    assert_eq!(told.matches("is no kubeconfig").count(), 2, "{told}");
-    assert!(told.contains("Cluster one is there") && told.contains("delete-context k3d-one"));
+    assert_eq!(told.matches("is not a kubeconfig").count(), 2, "{told}");
+    assert!(told.contains("Cluster one exists") && told.contains("delete-context k3d-one"));
     home.files(&["fine"])
         .keep(&scope, "one", &config("one"), true)
         .await;

@@ -93,7 +93,7 @@ async fn take_within(scope: &Scope, files: &[PathBuf], patience: Duration) -> Re
         }
     };
     scope
-        .guard("waiting for the turn at a kubeconfig file", waiting)
+        .guard("waiting for the lock of a kubeconfig file", waiting)
         .await
 }
 
@@ -114,9 +114,11 @@ enum Holder {
 impl Holder {
     fn told(&self) -> String {
         match self {
-            Self::Atlas => "another run of Atlas holds it. Wait for that, or stop it".to_owned(),
+            Self::Atlas => {
+                "another run of Atlas has locked it. Wait until that run ends".to_owned()
+            }
             Self::Kubectl(mark) => format!(
-                "{mark} says that kubectl is changing it. Remove {mark} if no kubectl runs",
+                "kubectl has locked it by {mark}. If no kubectl is running, remove that file",
                 mark = mark.display()
             ),
         }
@@ -267,7 +269,7 @@ mod tests {
             .unwrap();
         let told = try_once(&file).await.unwrap_err().to_string();
         assert!(
-            told.contains("Remove") && told.contains("config.lock"),
+            told.contains("remove that file") && told.contains("config.lock"),
             "{told}"
         );
         assert!(mark.exists());

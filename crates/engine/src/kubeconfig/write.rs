@@ -297,8 +297,8 @@ mod tests {
             (NOBODY, 0o600, 0o777, None),
             (NOBODY, 0o600, 0o755, None),
             (0, 0o600, 0o777, Some("ermission denied")),
-            (0, 0o644, 0o777, Some("only its owner can change that")),
-            (0, 0o646, 0o777, Some("only its owner can change that")),
+            (0, 0o644, 0o777, Some("accessible to everybody")),
+            (0, 0o646, 0o777, Some("accessible to everybody")),
         ];
         for (owner, mode, folder_mode, wanted) in table {
             let (folder, path) = folder_with("old, and longer", mode);
@@ -322,7 +322,7 @@ mod tests {
         let closed = tempfile::tempdir().unwrap();
         fs::set_permissions(closed.path(), Permissions::from_mode(0o755)).unwrap();
         let found = as_nobody(|| super::super::place::obstacle(&closed.path().join("a/b")));
-        assert!(found.unwrap().contains("nothing can be made in"));
+        assert!(found.unwrap().contains("cannot create a file in"));
     }
 
     #[test]

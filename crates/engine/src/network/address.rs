@@ -74,7 +74,7 @@ impl Turn {
         let Some(address) = address else {
             return Err(Error::Unexpected {
                 what: format!("network {} ({subnet})", self.network.name),
-                reason: "it has no free address left; use a larger subnet".to_owned(),
+                reason: "it has no free address left. Use a larger subnet".to_owned(),
             });
         };
         self.holders.insert(address, container.to_owned());

@@ -46,9 +46,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Admitted> {
             kind: "network",
             name: spec.name.clone(),
             detail,
-            remedy: Remedy::ImportOrRename {
-                or: "remove it with `docker network rm`".to_owned(),
-            },
+            remedy: Remedy::ImportOrRename,
         };
         let ours = found.labels.contains_key(labels::ATLAS_MANAGED);
         if !ours || !differences(spec, found).is_empty() {
@@ -151,7 +149,7 @@ async fn look(cx: &Context, spec: &Spec, id: &str) -> Result<DockerNetwork> {
                 kind: "network",
                 name: spec.name.clone(),
                 remedy: Remedy::TryAgain {
-                    why: "Something removed it right after it was created".to_owned(),
+                    why: "It was removed right after it was created".to_owned(),
                 },
             })
     })
@@ -163,7 +161,7 @@ fn lost_race(name: &str) -> Error {
         kind: "network",
         name: name.to_owned(),
         detail: Existing::Meanwhile,
-        remedy: Remedy::ImportOrRename { or: String::new() },
+        remedy: Remedy::ImportOrRename,
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) async fn problems(
         Some(Problem::new(
             one.path,
             objection(&found, &holders, one.address, &one.container)?,
-            "Give a free address of the network, or leave it out.",
+            "Use a free address of the network, or leave it out.",
         ))
     };
     Ok(wanted.into_iter().filter_map(problem).collect())
@@ -65,7 +65,7 @@ fn objection(
         .is_some_and(|subnet| subnet.hosts().any(|host| host == address));
     if !is_host {
         return Some(format!(
-            "{address} is no host address of the network {name:?}."
+            "{address} is not a host address of the network {name:?}."
         ));
     }
     if network.gateway == Some(address) {
@@ -77,7 +77,7 @@ fn objection(
     let holder = holders
         .get(&address)
         .filter(|holder| *holder != container)?;
-    Some(format!("{address} is the address of {holder}."))
+    Some(format!("{address} is already used by {holder}."))
 }
 
 #[cfg(test)]
@@ -106,12 +106,12 @@ mod tests {
         };
         for (address, words) in [
             ([10, 0, 0, 6], None),
-            ([10, 0, 1, 6], Some("no host address")),
-            ([10, 0, 0, 255], Some("no host address")),
+            ([10, 0, 1, 6], Some("not a host address")),
+            ([10, 0, 0, 255], Some("not a host address")),
             ([10, 0, 0, 1], Some("gateway")),
             ([10, 0, 0, 2], Some("reserved")),
-            ([10, 0, 0, 7], Some("address of other")),
-            ([10, 0, 0, 8], Some("address of stopped")),
+            ([10, 0, 0, 7], Some("already used by other")),
+            ([10, 0, 0, 8], Some("already used by stopped")),
         ] {
             let said = objection(address, "own");
             let expected = said.as_deref().zip(words);

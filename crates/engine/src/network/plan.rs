@@ -58,12 +58,11 @@ pub fn refuse_use(observed: &DockerNetwork, path: &FieldPath) -> Option<Problem>
         Problem::new(
             path.clone(),
             format!(
-                "the network {} cannot be changed in place, and {} would lose it.",
+                "the network {} must be replaced for this, but {} uses it.",
                 observed.name,
                 users.join(", ")
             ),
-            "Give it another name as well: then what refers to it is planned to move to the new one. Or remove what is on \
-             it first.",
+            "Change its name too: then everything that refers to it moves to the new network in the same plan.",
         )
     })
 }

@@ -71,8 +71,8 @@ fn in_use(mut error: Error, users: &[String]) -> Error {
     if let (Error::Docker { hint, .. }, false) = (&mut error, users.is_empty()) {
         let (first, names) = (&users[0], users.join(", "));
         *hint = format!(
-            ". On it are: {names}. Advice: remove them first, or take them off the network \
-             (`docker network disconnect NETWORK {first}`)"
+            ". These containers use it: {names}. Advice: disconnect them first (`docker network disconnect NETWORK \
+             {first}`)"
         );
     }
     error

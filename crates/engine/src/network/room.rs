@@ -160,7 +160,7 @@ impl Patience {
         }
         if !self.is_told {
             cx.tell(&format!(
-                "waiting, as it may be going: {}",
+                "waiting, because it may be removed: {}",
                 found[0].problem.message
             ));
             self.is_told = true;
@@ -196,7 +196,7 @@ pub fn overlapping(
                     "{subnet} overlaps {other} of the Docker network {:?}.",
                     network.name
                 ),
-                "Choose a subnet that no network of `docker network ls` uses, or remove that one.",
+                "Choose a subnet that no Docker network uses (`docker network ls` lists them).",
             );
             Hindrance::labelled(problem, &network.labels)
         })

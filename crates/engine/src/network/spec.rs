@@ -31,8 +31,8 @@ impl Spec {
         if self.subnet.prefix_len() > 29 {
             problems.push(Problem::new(
                 FieldPath::of("subnet"),
-                format!("{} has no room for nodes.", self.subnet),
-                "Give a prefix of /29 or shorter.",
+                format!("{} is too small: it has no room for nodes.", self.subnet),
+                "Use a prefix of /29 or shorter.",
             ));
         }
         if let Some(gateway) = self.gateway
@@ -40,15 +40,15 @@ impl Spec {
         {
             problems.push(Problem::new(
                 FieldPath::of("gateway"),
-                format!("{gateway} is no host address of {}.", self.subnet),
-                "Leave it out, or give an address of the subnet.",
+                format!("{gateway} is not a host address of {}.", self.subnet),
+                "Leave it out, or use an address of the subnet.",
             ));
         }
         for key in self.labels.keys() {
             if key == "app" || key.starts_with("k3d.") {
                 problems.push(Problem::new(
                     FieldPath::of("labels"),
-                    format!("the label {key:?} is k3d's own."),
+                    format!("the label {key:?} is reserved for k3d."),
                     "Choose a key other than app that does not begin with k3d.",
                 ));
             }
@@ -71,7 +71,7 @@ pub fn name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
     (!first || !rest || reserved || name.len() > 63).then(|| {
         Problem::new(
             path.clone(),
-            format!("{name:?} cannot name a network."),
+            format!("{name:?} is not a valid network name."),
             "Use 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or \
              digit, and none of Docker's own names (bridge, host, none).",
         )

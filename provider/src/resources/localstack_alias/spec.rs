@@ -53,7 +53,7 @@ pub(super) fn spec(value: &Value, reader: &mut Reader) -> Option<Spec> {
 fn bucket(value: &Value, reader: &mut Reader) -> Option<BucketSpec> {
     let mut days = |name: &str| {
         let path = FieldPath::of("bucket").name(name);
-        reader.number(value.get(name), &path, "Give a whole number of days.")
+        reader.number(value.get(name), &path, "Use a whole number of days.")
     };
     let flag = |name: &str, default: bool| value.get(name).as_bool().unwrap_or(default);
     Some(BucketSpec {
@@ -71,7 +71,7 @@ fn queue(value: &Value, reader: &mut Reader) -> Option<QueueSpec> {
     let mut number = |name: &str, default: i32| {
         let path = FieldPath::of("queue").name(name);
         reader
-            .number(value.get(name), &path, "Give a whole number.")
+            .number(value.get(name), &path, "Use a whole number.")
             .unwrap_or(default)
     };
     let flag = |name: &str| value.get(name).as_bool().unwrap_or(false);

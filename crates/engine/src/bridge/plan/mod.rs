@@ -37,9 +37,8 @@ impl Plan {
     pub fn left_out(&self) -> impl Iterator<Item = String> {
         self.silent.iter().map(|cluster| {
             format!(
-                "Cluster {cluster} gives no answer: its DNS can be told nothing, and nodes that joined it meanwhile \
-                 are reached through others of it. What is missing there is seen, and mended, once its Kubernetes API \
-                 answers."
+                "Cluster {cluster} does not answer. Its DNS cannot be changed, and its new nodes are reached through \
+                 its other nodes. What is missing is repaired once its Kubernetes API answers."
             )
         })
     }

@@ -39,11 +39,10 @@ pub(super) fn connected_already(spec: &Spec, observed: &Observed) -> Vec<Problem
             problems.push(Problem::new(
                 FieldPath::of("clusters").index(*position),
                 format!(
-                    "{:?} and {:?} are connected by the bridge {other:?} already.",
+                    "{:?} and {:?} are already connected by the bridge {other:?}.",
                     one.cluster, another.cluster
                 ),
-                "Two bridges may share one cluster, not two: add clusters to that bridge, or remove it \
-                 first.",
+                "Two bridges may share one cluster, but not two. Add the clusters to that bridge instead.",
             ));
         }
     }

@@ -57,10 +57,10 @@ impl Step {
                 zones: Some(_),
                 ..
             } => {
-                format!("the DNS of cluster {cluster} does not know all members by their names")
+                format!("the DNS of cluster {cluster} does not resolve all members")
             }
             Self::Names { cluster, .. } => {
-                format!("the DNS of cluster {cluster} forgets the bridge")
+                format!("the DNS of cluster {cluster} no longer resolves the bridge's members")
             }
         }
     }

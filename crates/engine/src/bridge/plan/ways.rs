@@ -27,7 +27,7 @@ pub(super) fn addresses(
             Some(address) => address,
             None => cidr::first_free(spec.subnet, &taken).ok_or_else(|| Error::Unexpected {
                 what: format!("the bridge's subnet {}", spec.subnet),
-                reason: "it has no free address left; use a larger one".to_owned(),
+                reason: "it has no free address left. Use a larger subnet".to_owned(),
             })?,
         };
         taken.insert(address);

@@ -57,17 +57,18 @@ impl Authority {
             (Some(_), None) => {
                 return Err(unreadable(
                     &key_file,
-                    "it is missing, and ca.crt is there. Restore it from where you keep it; without it no node can get a \
+                    "it is missing, but ca.crt exists. Restore it from your backup: without it no node can get a \
                      certificate that the others accept",
                 ));
             }
             (Some(certificate), Some(key)) => (certificate, key),
         };
         let about = Certificate::parse(certificate.as_bytes());
-        let about = about.ok_or_else(|| unreadable(&certificate_file, "it is no certificate"))?;
+        let about =
+            about.ok_or_else(|| unreadable(&certificate_file, "it is not a certificate"))?;
         // Never the library's words: they could show what was in the file.
         let key = KeyPair::from_pem(&key)
-            .map_err(|_| unreadable(&key_file, "it is no key in PKCS #8"))?;
+            .map_err(|_| unreadable(&key_file, "it is not a PKCS #8 key"))?;
         Issuer::from_ca_cert_pem(&certificate, &key)
             .map_err(|error| unreadable(&certificate_file, &error.to_string()))?;
         Ok(Some(Self {
@@ -133,14 +134,15 @@ impl Authority {
         // The key before the certificate: what is signed by it stays good, whichever certificate is made of it.
         write(&key_file, &key.serialize_pem())?;
         write(&folder.join(AUTHORITY), &certificate)?;
-        Self::open(folder)?.ok_or_else(|| unreadable(&folder.join(AUTHORITY), "it vanished"))
+        Self::open(folder)?
+            .ok_or_else(|| unreadable(&folder.join(AUTHORITY), "it was removed meanwhile"))
     }
 
     /// The same with another certificate of its key.
     fn replace(self, certificate: String, notes: &mut Notes) -> Result<Self> {
         let path = self.folder.join(AUTHORITY);
         let about = Certificate::parse(certificate.as_bytes());
-        let about = about.ok_or_else(|| unreadable(&path, "it is no certificate"))?;
+        let about = about.ok_or_else(|| unreadable(&path, "it is not a certificate"))?;
         notes.note(AUTHORITY, &certificate);
         notes.write(&self.folder)?;
         write(&path, &certificate)?;
@@ -160,11 +162,9 @@ impl Authority {
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => {
-                    SanType::DnsName(name.clone().try_into().map_err(|_| {
-                        unreadable(&self.folder, &format!("{name:?} is no host name"))
-                    })?)
-                }
+                Err(_) => SanType::DnsName(name.clone().try_into().map_err(|_| {
+                    unreadable(&self.folder, &format!("{name:?} is not a valid host name"))
+                })?),
             });
         }
         params.extended_key_usages = vec![
@@ -203,7 +203,7 @@ impl Authority {
 
 /// Never with the library's words: they could show what was in the file.
 fn parse_key(path: &Path, pem: &str) -> Result<KeyPair> {
-    KeyPair::from_pem(pem).map_err(|_| unreadable(path, "it is no key in PKCS #8"))
+    KeyPair::from_pem(pem).map_err(|_| unreadable(path, "it is not a PKCS #8 key"))
 }
 
 /// Makes the folder, for its owner alone.
@@ -214,7 +214,7 @@ pub(super) fn make_folder(folder: &Path) -> Result<()> {
         .create(folder)
         .map_err(|error| Error::Certificate {
             path: folder.to_owned(),
-            reason: format!("the folder cannot be made: {error}"),
+            reason: format!("cannot create the folder: {error}"),
         })
 }
 

@@ -145,10 +145,10 @@ impl Folder {
         let authority = self.authority.as_ref()?;
         if authority.ends_soon(now) && !(self.is_ours && self.has_key) {
             return Some(format!(
-                "{AUTHORITY} is valid for {} days more, and with it all certificates that it signed. Atlas did not make it, \
-                 or its key is not here. Make a new certificate of the same key, for instance by `openssl x509 -in \
-                 {AUTHORITY} -signkey {AUTHORITY_KEY} -days 3650 -out new.crt`, and put it in place of {AUTHORITY}: the nodes \
-                 get it without a restart when Atlas runs next. Clients keep copies of it.",
+                "{AUTHORITY} is valid for {} days more, and so are all certificates that it signed. Atlas did not \
+                 make it, or its key is not here. Make a new certificate of the same key, for instance by `openssl \
+                 x509 -in {AUTHORITY} -signkey {AUTHORITY_KEY} -days 3650 -out new.crt`, and replace {AUTHORITY} with \
+                 it. Atlas gives it to the nodes in its next run, without a restart. Clients need the new file too.",
                 authority.days_left(now)
             ));
         }
@@ -169,8 +169,7 @@ pub(in super::super) struct Alone(#[expect(dead_code, reason = "holding it is al
 /// Waits until nobody else changes the folder: clusters of several daemons may share it.
 pub(in super::super) async fn alone(cx: &Context, folder: &Path) -> Result<Alone> {
     make_folder(folder)?;
-    let failed =
-        |error: std::io::Error| unreadable(folder, &format!("it cannot be locked: {error}"));
+    let failed = |error: std::io::Error| unreadable(folder, &format!("cannot lock it: {error}"));
     let file = File::open(folder).map_err(failed)?;
     let waiting = async {
         loop {
@@ -195,7 +194,7 @@ pub(in super::super) fn remove(folder: &Path, user: &str) -> Result<Option<Strin
         let others: Vec<&str> = notes.clusters.iter().map(String::as_str).collect();
         notes.write(folder)?;
         return Ok(Some(format!(
-            "The certificates in {} are also those of {}.",
+            "The certificates in {} are also used by {}.",
             folder.display(),
             others.join(", ")
         )));
@@ -227,7 +226,7 @@ pub(in super::super) fn remove(folder: &Path, user: &str) -> Result<Option<Strin
     let stays = folder.join(AUTHORITY_KEY).exists();
     Ok(stays.then(|| {
         format!(
-            "Atlas did not make the authority in {}. Remove it if nobody needs it.",
+            "Atlas did not create the authority in {} and leaves it there.",
             folder.display()
         )
     }))
@@ -236,7 +235,7 @@ pub(in super::super) fn remove(folder: &Path, user: &str) -> Result<Option<Strin
 fn remove_file(path: &Path) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(unreadable(path, &format!("it cannot be removed: {error}")))
+            Err(unreadable(path, &format!("cannot remove it: {error}")))
         }
         _ => Ok(()),
     }
@@ -266,7 +265,7 @@ mod tests {
         Authority::ensure(&folder, "b").unwrap();
         let before = files(&folder);
         let told = remove(&folder, "a").unwrap().unwrap();
-        assert!(told.ends_with("also those of b."), "{told}");
+        assert!(told.ends_with("also used by b."), "{told}");
         assert_eq!(files(&folder), before);
         assert_eq!(remove(&folder, "b").unwrap(), None);
         assert!(!folder.exists());
@@ -281,7 +280,7 @@ mod tests {
         bring(&folder, 3000);
         Authority::ensure(&folder, "a").unwrap();
         let told = remove(&folder, "a").unwrap().unwrap();
-        assert!(told.contains("did not make the authority"), "{told}");
+        assert!(told.contains("did not create the authority"), "{told}");
         assert_eq!(files(&folder), [AUTHORITY, AUTHORITY_KEY]);
 
         // The key alone is brought, too; and a file of somebody else keeps the folder.

@@ -179,7 +179,7 @@ fn read(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(unreadable(path, &format!("it cannot be read: {error}"))),
+        Err(error) => Err(unreadable(path, &format!("cannot read it: {error}"))),
     }
 }
 
@@ -194,7 +194,7 @@ fn write(path: &Path, text: &str) -> Result<()> {
         file.persist(path)?;
         Ok(())
     };
-    work().map_err(|error| unreadable(path, &format!("it cannot be written: {error}")))
+    work().map_err(|error| unreadable(path, &format!("cannot write it: {error}")))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub async fn admit(cx: &Context, spec: &Spec) -> Result<Observed> {
         return Err(Error::NotFound {
             kind: "node of the CockroachDB cluster",
             name: spec.name.clone(),
-            remedy: "Make its regions first; at least one of them in containers.".into(),
+            remedy: "Create its regions first, at least one of them with placement docker.".into(),
         });
     }
     Ok(observed)
@@ -66,10 +66,7 @@ pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
                 kind: "cluster of CockroachDB",
                 name: spec.name.clone(),
                 detail: Existing::NotBegun,
-                remedy: Remedy::ImportOrRename {
-                    or: "remove it first with all its nodes: it is initialized, and may hold data"
-                        .to_owned(),
-                },
+                remedy: Remedy::ImportOrRename,
             });
         }
         begun::mark(cx, &begun(&spec.name)).await?;
@@ -91,7 +88,7 @@ async fn told(cx: &Context, spec: &Spec) -> Result<Observed> {
                     code: String::new(),
                     message: reason.clone(),
                     hint: Some(Box::new(Remedy::TryAgain {
-                        why: "It may have been initialized before, and hold data: start all its nodes"
+                        why: "It may already be initialized and hold data. Start all its nodes"
                             .to_owned(),
                     })),
                 });
@@ -220,7 +217,10 @@ async fn wait(cx: &Context, spec: &Spec) -> Result<()> {
             pace.pause().await;
         }
     };
-    match cx.guard("all nodes becoming live members", waiting).await {
+    match cx
+        .guard("waiting for all nodes to become live", waiting)
+        .await
+    {
         Err(Error::TimedOut {
             waiting_for, after, ..
         }) => {
@@ -323,7 +323,7 @@ async fn refuse_loss(cx: &Context, name: &str, observed: &Observed) -> Result<()
             or: "Drop them first".to_owned(),
         },
     };
-    let untold = || "perhaps tables, which it does not tell as it gives no answer".to_owned();
+    let untold = || "possibly tables (it does not answer)".to_owned();
     let nodes: Vec<&Node> = observed.containers.iter().collect();
     // A store without a container may have had one that served.
     let may_hold = nodes.iter().any(|node| node.started_second() > 0)
@@ -388,7 +388,7 @@ async fn forsake(cx: &Context, folder: &Path, cluster: &str) -> Result<()> {
     let user = user(cx, cluster).await?;
     let _alone = certificates::alone(cx, folder).await?;
     if let Some(why) = certificates::remove(folder, &user)? {
-        cx.warn("The cluster's authority stays", why);
+        cx.warn("The cluster's certificate authority was kept", why);
     }
     Ok(())
 }

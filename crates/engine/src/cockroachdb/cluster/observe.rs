@@ -134,7 +134,7 @@ pub(in super::super) async fn ask(cx: &Context, cluster: &str) -> Result<(View, 
         let mut volumes = cx.docker.volumes(&[label(cluster)]).await?;
         volumes.retain(|name| *name != names::emptied(cluster));
         if !volumes.is_empty() {
-            let reason = format!("no node of {cluster} runs here, and there are volumes of it");
+            let reason = format!("no node of {cluster} runs here, but its volumes exist");
             return Ok((View::Silent(reason), None));
         }
     }

@@ -47,7 +47,7 @@ impl Step {
             Self::Set(name, value) => format!("set {name} = {value}"),
             Self::Reset(name) => format!("reset {name}"),
             Self::SetLicense => "set the licence".to_owned(),
-            Self::ResetLicense => "take the licence away".to_owned(),
+            Self::ResetLicense => "remove the licence".to_owned(),
         }
     }
 }

@@ -45,8 +45,8 @@ impl Spec {
         if self.regions.is_empty() {
             problems.push(Problem::new(
                 FieldPath::of("regions"),
-                "a cluster without regions has no nodes.",
-                "Name the regions whose nodes make the cluster.",
+                "the cluster has no regions.",
+                "List the regions whose nodes form the cluster.",
             ));
         }
         for region in &self.regions {
@@ -61,13 +61,13 @@ impl Spec {
             if !good {
                 problems.push(Problem::new(
                     path,
-                    format!("{name:?} is no setting."),
-                    "Write it as SHOW CLUSTER SETTINGS does, for instance kv.rangefeed.enabled.",
+                    format!("{name:?} is not a valid setting name."),
+                    "Use a name from SHOW CLUSTER SETTINGS, for instance kv.rangefeed.enabled.",
                 ));
             } else if name == LICENSE {
                 problems.push(Problem::new(
                     path,
-                    "settings are shown to everybody.",
+                    "settings are not secret.",
                     Remedy::Use {
                         field: FieldPath::of("license"),
                     },
@@ -75,7 +75,7 @@ impl Spec {
             } else if name == "version" {
                 problems.push(Problem::new(
                     path,
-                    "the version follows from the nodes' image.",
+                    "the version is set by the nodes' image.",
                     "Change the image of the regions.",
                 ));
             }
@@ -87,8 +87,8 @@ impl Spec {
         {
             problems.push(Problem::new(
                 FieldPath::of("license"),
-                "it is no licence key.",
-                "A key begins with crl-0-.",
+                "it is not a licence key.",
+                "A licence key begins with crl-0-.",
             ));
         }
         problems

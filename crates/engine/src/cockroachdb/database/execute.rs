@@ -60,9 +60,7 @@ pub async fn create(cx: &Context, spec: &Spec) -> Result<Observed> {
             kind: "database",
             name: format!("{}/{}", spec.cluster, spec.name),
             detail: Existing::NotBegun,
-            remedy: Remedy::ImportOrRename {
-                or: "drop it first".to_owned(),
-            },
+            remedy: Remedy::ImportOrRename,
         });
     }
     bring_to(cx, spec, observed).await
@@ -161,7 +159,7 @@ async fn remove(cx: &Context, cluster: &str, name: &str, force: bool) -> Result<
     let observed = observe(cx, cluster, name).await?;
     if is_left(&observed, force) {
         cx.tell(&format!(
-            "{name} is left to {cluster}, of which no node runs"
+            "{name} was left in {cluster}, which has no running node"
         ));
         return Ok(());
     }

@@ -142,9 +142,9 @@ pub(super) fn serving<'a>(observed: &'a Observed, cluster: &str) -> Result<&'a S
         (View::Live(_), Some(shell)) => return Ok(shell),
         (View::Silent(reason), _) => (
             reason.as_str(),
-            "Start its nodes: without a majority of the voters of each range nothing is read or written.".into(),
+            "Start its nodes: without a majority of the voters of each range it cannot read or write.".into(),
         ),
-        (View::Uninitialized, _) => ("its nodes wait to be initialized", make()),
+        (View::Uninitialized, _) => ("its nodes are waiting to be initialized", make()),
         _ => ("none of its nodes runs here", make()),
     };
     Err(Error::Cockroach {

@@ -32,16 +32,16 @@ impl Step {
     pub fn summary(&self, database: &str) -> String {
         match self {
             Self::Create => format!("create database {database}"),
-            Self::AllowFollowers => format!("let {database} have followers in all its regions"),
+            Self::AllowFollowers => format!("set the placement of {database} to default"),
             Self::AddRegion(region) => format!("add region {region} to {database}"),
-            Self::DropSecondary => format!("leave {database} without a secondary region"),
-            Self::SetPrimary(region) => format!("make {region} the primary region of {database}"),
-            Self::Survive(goal) => format!("let {database} survive the loss of a {goal}"),
+            Self::DropSecondary => format!("drop the secondary region of {database}"),
+            Self::SetPrimary(region) => format!("set the primary region of {database} to {region}"),
+            Self::Survive(goal) => format!("set the survival goal of {database} to {goal}"),
             Self::SetSecondary(region) => {
-                format!("make {region} the secondary region of {database}")
+                format!("set the secondary region of {database} to {region}")
             }
             Self::DropRegion(region) => format!("drop region {region} from {database}"),
-            Self::RestrictPlacement => format!("keep {database} within its tables' home regions"),
+            Self::RestrictPlacement => format!("set the placement of {database} to restricted"),
         }
     }
 
@@ -228,8 +228,8 @@ fn differences_of(wanted: &Shape, found: &Shape) -> Vec<Difference> {
 pub fn warning(wanted: &Shape, found: &Shape) -> Option<String> {
     if wanted.survival < found.survival {
         return Some(
-            "It survives the loss of a region now, and will not any more: all its voters move into the primary region, and \
-             without that the database stops."
+            "It survives the loss of a region now and will not afterwards: all its voters move to the primary region, \
+             and the database stops without that region."
                 .to_owned(),
         );
     }

@@ -80,7 +80,7 @@ impl Spec {
         if self.name.is_empty() || RESERVED.contains(&self.name.as_str()) {
             problems.push(Problem::new(
                 FieldPath::of("name"),
-                format!("{:?} cannot be the name of a database.", self.name),
+                format!("{:?} is not a valid database name.", self.name),
                 "Choose another.",
             ));
         }
@@ -95,25 +95,25 @@ impl Shape {
         if !self.regions.contains(&self.primary) {
             problems.push(Problem::new(
                 FieldPath::of("primary_region"),
-                format!("{:?} is not among the database's regions.", self.primary),
-                "Add it to regions, or name one of them.",
+                format!("{:?} is not one of the database's regions.", self.primary),
+                "Add it to regions, or use one of them.",
             ));
         }
         if let Some(secondary) = &self.secondary {
             let message = if *secondary == self.primary {
-                Some(format!("{secondary:?} is the primary region already."))
+                Some(format!("{secondary:?} is already the primary region."))
             } else if self.regions.contains(secondary) {
                 None
             } else {
                 Some(format!(
-                    "{secondary:?} is not among the database's regions."
+                    "{secondary:?} is not one of the database's regions."
                 ))
             };
             problems.extend(message.map(|message| {
                 Problem::new(
                     FieldPath::of("secondary_region"),
                     message,
-                    "Name another of its regions: it takes over when the primary one is lost.",
+                    "Use another of its regions: it takes over when the primary one is lost.",
                 )
             }));
         }
@@ -121,21 +121,22 @@ impl Shape {
             problems.push(Problem::new(
                 FieldPath::of("survival_goal"),
                 format!(
-                    "a database in {} cannot survive the loss of a region: with fewer than three regions one of them holds \
-                     half of the voters, and without it there is no majority.",
+                    "a database in {} cannot survive the loss of a region: with fewer than three regions one region \
+                     holds half of the voters, and its loss leaves no majority.",
                     match self.regions.len() {
                         1 => "one region".to_owned(),
                         count => format!("{count} regions"),
                     }
                 ),
-                "Give it at least three regions, or let it survive a zone.",
+                "Use at least three regions, or the survival goal zone.",
             ));
         }
         if self.survival == Survival::Region && self.placement == Placement::Restricted {
             problems.push(Problem::new(
                 FieldPath::of("placement"),
-                "a database that survives a region needs replicas in other regions, which restricted placement forbids.",
-                "Leave placement at default, or let it survive a zone.",
+                "a database that survives the loss of a region needs replicas in other regions, which restricted \
+                 placement forbids.",
+                "Use placement default, or the survival goal zone.",
             ));
         }
         problems
@@ -165,13 +166,13 @@ pub(super) mod tests {
         type Break = fn(&mut Spec);
         let table: Vec<(&str, &str, Break)> = vec![
             ("name", "system", |spec| spec.name = "system".into()),
-            ("primary_region", "not among", |spec| {
+            ("primary_region", "not one of", |spec| {
                 spec.shape.primary = "asia".into();
             }),
             ("secondary_region", "already", |spec| {
                 spec.shape.secondary = Some("us".into());
             }),
-            ("secondary_region", "not among", |spec| {
+            ("secondary_region", "not one of", |spec| {
                 spec.shape.secondary = Some("asia".into());
             }),
             ("survival_goal", "no majority", |spec| {

@@ -116,7 +116,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
             kind: "region of CockroachDB",
             name: format!("{}/{}", spec.cluster, spec.name),
             detail,
-            remedy: remedy(&observed),
+            remedy: Remedy::ImportOrRename,
         };
         if !begun::is_marked(cx, &begun(&spec.cluster, &spec.name)).await? {
             return Err(exists(Existing::NotBegun));
@@ -134,18 +134,6 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
         observed,
         _turn: turn,
     })
-}
-
-/// How to go on where a region is there.
-fn remedy(observed: &Observed) -> Remedy {
-    let what = if observed.members.is_empty() {
-        "remove the volumes of its nodes, which are all that is left of it and may hold data"
-    } else {
-        "remove it first: two regions of one name cannot be there at once"
-    };
-    Remedy::ImportOrRename {
-        or: what.to_owned(),
-    }
 }
 
 impl Admitted {
@@ -201,15 +189,15 @@ async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) 
         node.label(labels::ATLAS_COCKROACHDB) == Some(spec.cluster.as_str())
             && node.label(labels::ATLAS_COCKROACHDB_REGION) == Some(spec.name.as_str())
     };
-    let (kind, remove) = if observed.member(number).is_some() {
+    let kind = if observed.member(number).is_some() {
         return Ok(());
     } else if let Some(found) = cx.docker.container(&name).await? {
         if is_own(&found) {
             return Ok(());
         }
-        ("container", "docker rm -f")
+        "container"
     } else if !observed.volumes.contains(&number) && cx.docker.has_volume(&name).await? {
-        ("volume", "docker volume rm")
+        "volume"
     } else {
         return Ok(());
     };
@@ -217,10 +205,8 @@ async fn strangers(cx: &Context, spec: &Spec, observed: &Observed, number: u32) 
         kind,
         name,
         detail: crate::error::Existing::Differs,
-        remedy: format!(
-            "It is not of this region: choose another name, or remove it with `{remove}` if nobody needs it."
-        )
-        .into(),
+        remedy: "It is not part of this region. Choose another name for the region or the cluster."
+            .into(),
     })
 }
 

@@ -261,14 +261,14 @@ pub(in super::super) async fn ask(
         (Some(silent), ..) => silent,
         (None, Some(shell), Some(node)) => {
             let reason = format!(
-                "{} does not run, and may be part of a cluster that the others wait for",
+                "{} does not run and may be part of a cluster that the others wait for",
                 node.name
             );
             (View::Silent(reason), Some(shell))
         }
         (None, Some(shell), None) => (View::Uninitialized, Some(shell)),
         (None, None, Some(node)) => {
-            let reason = format!("{} does not run, as no other node here", node.name);
+            let reason = format!("{} does not run, and no other node runs here", node.name);
             (View::Silent(reason), None)
         }
         (None, None, None) => (View::Absent, None),

@@ -50,7 +50,10 @@ impl Step {
                 format!("renew root's client certificate of {cluster}")
             }
             Self::WipeNode(n) => {
-                format!("remove {} and its volume, as it left the cluster", name(n))
+                format!(
+                    "remove {} and its volume, because it left the cluster",
+                    name(n)
+                )
             }
             Self::RecommissionNode(n) => format!("recommission {}", name(n)),
             Self::RenewCertificate(n) => format!("renew the certificate of {}", name(n)),
@@ -62,7 +65,7 @@ impl Step {
                 let ids: Vec<String> = ids.iter().map(|id| format!("n{id}")).collect();
                 format!("decommission {}, whose store is lost", ids.join(", "))
             }
-            Self::RemakeNode(n) => format!("drain {}, and make it anew on its volume", name(n)),
+            Self::RemakeNode(n) => format!("drain {} and recreate it on its volume", name(n)),
             Self::RemoveNodes(all) => {
                 let all: Vec<String> = all.iter().map(name).collect();
                 format!("drain, decommission and remove {}", all.join(", "))

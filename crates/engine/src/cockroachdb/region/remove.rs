@@ -66,9 +66,7 @@ fn silent(cluster: &str, region: &str) -> Error {
         kind: "region of CockroachDB",
         name: format!("{cluster}/{region}"),
         what: "replicas that no other node can take now".to_owned(),
-        remedy: "The cluster gives no answer through any other node. Start the other regions first, or remove the whole \
-                 cluster."
-            .into(),
+        remedy: "No other node of the cluster answers. Start the other regions first.".into(),
     }
 }
 
@@ -92,8 +90,8 @@ pub async fn delete_begun(cx: &Context, cluster: &str, region: &str) -> Result<(
     let _turn = mark::turn(cx, &begun(cluster, region)).await?;
     if !mark::is_marked(cx, &begun(cluster, region)).await? {
         cx.warn(
-            format!("The region {cluster}/{region} stays"),
-            "A create of it failed, and something else finished it since, whose region it is now.",
+            format!("The region {cluster}/{region} was not removed"),
+            "A failed create left it, and another run has finished it since then. It belongs to that run now.",
         );
         return Ok(());
     }
@@ -211,7 +209,7 @@ async fn is_empty(cx: &Context, observed: &Observed) -> Result<bool> {
                 kind: "region of CockroachDB",
                 name: format!("{}/{}", observed.cluster, observed.region),
                 what: format!("the only replicas of {}", tables.join(", ")),
-                remedy: "Drop these tables first, or remove the whole cluster.".into(),
+                remedy: "Move or drop these tables first.".into(),
             })
         }
         _ => Ok(false),

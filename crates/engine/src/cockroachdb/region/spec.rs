@@ -137,10 +137,10 @@ impl Spec {
         if !(1..=MOST_NODES).contains(&self.nodes) {
             problems.push(Problem::new(
                 FieldPath::of("nodes"),
-                format!("{} nodes are not possible.", self.nodes),
+                format!("{} nodes are not supported.", self.nodes),
                 Remedy::RemoveObject {
                     kind: "region",
-                    or: "Give 1 to 64".to_owned(),
+                    or: "Use 1 to 64".to_owned(),
                 },
             ));
         }
@@ -152,16 +152,16 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("name"),
                 format!(
-                    "with it and the cluster's name a node's host name has {longest} characters, of {} that DNS allows.",
+                    "the host name of a node would have {longest} characters; DNS allows {}.",
                     names::LONGEST
                 ),
-                "Give the region or the cluster a shorter name.",
+                "Use a shorter name for the region or the cluster.",
             ));
         }
         if self.network == "bridge" {
             problems.push(Problem::new(
                 FieldPath::of("network"),
-                "Docker's own network \"bridge\" knows no names, by which nodes find each other.",
+                "Docker's own network \"bridge\" does not resolve names, which nodes need to find each other.",
                 Remedy::UseOwnNetwork,
             ));
         } else {
@@ -170,8 +170,8 @@ impl Spec {
         if self.image.is_empty() {
             problems.push(Problem::new(
                 FieldPath::of("image"),
-                "the image has no name.",
-                "Name one, or leave it out.",
+                "the image name is empty.",
+                "Set one, or leave it out.",
             ));
         }
         self.problems_of_lists(&mut problems);
@@ -179,7 +179,7 @@ impl Spec {
             if zone.is_empty() || zone.contains([',', '=', ' ']) {
                 problems.push(Problem::new(
                     FieldPath::of("zones").index(index),
-                    format!("{zone:?} cannot be a tier of a locality."),
+                    format!("{zone:?} is not a valid zone name."),
                     "Use a name without spaces, commas and equals signs.",
                 ));
             }
@@ -193,8 +193,8 @@ impl Spec {
         if self.certificate_days == 0 || self.certificate_days > 3650 {
             problems.push(Problem::new(
                 FieldPath::of("certificate_days"),
-                format!("{} days are not possible.", self.certificate_days),
-                "Give 1 to 3650 days.",
+                format!("{} days are not supported.", self.certificate_days),
+                "Use 1 to 3650 days.",
             ));
         }
         problems
@@ -205,7 +205,7 @@ impl Spec {
         if !self.regions.contains(&self.name) {
             problems.push(Problem::new(
                 path.clone(),
-                format!("{:?} is not among the cluster's regions.", self.name),
+                format!("{:?} is not one of the cluster's regions.", self.name),
                 "List all regions of the cluster, this one too, in the same order everywhere.",
             ));
         }
@@ -214,8 +214,8 @@ impl Spec {
             if self.regions[..index].contains(region) {
                 problems.push(Problem::new(
                     path.clone().index(index),
-                    format!("{region:?} is there twice."),
-                    "Name each region once.",
+                    format!("{region:?} is listed twice."),
+                    "List each region once.",
                 ));
             }
         }
@@ -232,8 +232,8 @@ impl Spec {
             if length > self.nodes as usize {
                 problems.push(Problem::new(
                     FieldPath::of(name),
-                    format!("there are {length}, and {} nodes.", self.nodes),
-                    "Give at most one for each node.",
+                    format!("there are {length} values for {} nodes.", self.nodes),
+                    "Use at most one for each node.",
                 ));
             }
         }
@@ -246,8 +246,8 @@ impl Spec {
                 if *port == 0 || !seen.insert(*port) {
                     problems.push(Problem::new(
                         FieldPath::of(name).index(index),
-                        format!("the port {port} is impossible, or there twice."),
-                        "Give each its own, from 1 to 65535.",
+                        format!("the port {port} is out of range or listed twice."),
+                        "Use a different port from 1 to 65535 for each node.",
                     ));
                 }
             }
@@ -256,8 +256,8 @@ impl Spec {
             if self.addresses[..index].contains(address) {
                 problems.push(Problem::new(
                     FieldPath::of("addresses").index(index),
-                    format!("{address} is there twice."),
-                    "Give each node its own.",
+                    format!("{address} is listed twice."),
+                    "Use a different address for each node.",
                 ));
             }
         }
@@ -275,8 +275,8 @@ fn size_problem(name: &str, size: &str) -> Option<Problem> {
     (!good).then(|| {
         Problem::new(
             FieldPath::of(name),
-            format!("{size:?} is no size."),
-            "Write it as in 128MiB, or as a part of the machine's memory, as in .25.",
+            format!("{size:?} is not a valid size."),
+            "Use a size such as 128MiB, or a fraction of the machine's memory such as .25.",
         )
     })
 }

@@ -26,7 +26,7 @@ pub(super) async fn ask_others(
 /// Waits until the cluster counts the node in this container, or the node ends for good.
 pub(super) async fn until_member(cx: &Context, cluster: &str, container: &str) -> Result<()> {
     let address = names::address_of(container);
-    let doing = format!("{container} becoming a live member");
+    let doing = format!("waiting for {container} to become live");
     let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
@@ -54,7 +54,8 @@ pub(super) async fn until_count(
     count: u32,
 ) -> Result<()> {
     let (cluster, region) = (observed.cluster.as_str(), observed.region.as_str());
-    let doing = format!("{count} nodes with the locality region={region} joining {cluster}");
+    let doing =
+        format!("waiting for {count} nodes with the locality region={region} to join {cluster}");
     let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
@@ -80,12 +81,12 @@ fn lost(node: &NodeStatus, region: &str) -> Error {
     Error::invalid(
         FieldPath::of("regions"),
         format!(
-            "the node n{} at {} has {locality}, which is in none of the cluster's regions.",
+            "the node n{} at {} has {locality}, which is not in the cluster's regions.",
             node.id, node.address
         ),
         format!(
-            "Start it again on its store with --locality=region={region}, or list its region; one that is gone is \
-             taken out with `cockroach node decommission {}`.",
+            "Restart it on its store with --locality=region={region}, or add its region to the list. If it is gone \
+             for good, run `cockroach node decommission {}`.",
             node.id
         ),
     )
@@ -99,7 +100,7 @@ pub(super) async fn until_dead(
     cluster: &str,
     ids: &[u64],
 ) -> Result<Option<(Lock, Shell, Vec<u64>)>> {
-    let doing = format!("{cluster} noticing that members are gone whose stores are lost");
+    let doing = format!("waiting for {cluster} to notice that nodes with lost stores are gone");
     let mut pace = Pace::new();
     cx.guard(&doing, async {
         loop {
@@ -121,7 +122,7 @@ pub(super) async fn until_dead(
 }
 
 /// What is waited for before and after a node goes.
-const WHOLE: &str = "all ranges being replicated on live nodes";
+const WHOLE: &str = "waiting until all ranges are replicated on live nodes";
 
 /// Waits until the node in this container may be stopped, drains it, and returns the turn in which that holds. Who waits
 /// for the cluster leaves the turn to those who may mend it. `serves` says whether the cluster is known to serve: what
@@ -157,7 +158,7 @@ pub(super) async fn until_free(
                     }
                 }
                 (View::Silent(reason), Some(_)) if serves => {
-                    format!("{cluster} gives no answer: {reason}. ")
+                    format!("{cluster} does not answer: {reason}. ")
                 }
                 // There is nobody to drain it to.
                 _ => return Ok((turn, None)),
@@ -185,16 +186,16 @@ pub(super) async fn until_whole(cx: &Context, shell: &Shell, container: &str) ->
                     }
                     None => {
                         first.get_or_insert(topology);
-                        "Not every node has reported since. ".to_owned()
+                        "Not every node has reported since then. ".to_owned()
                     }
                     Some(lacks) => {
                         first = None;
                         lacks
                     }
                 },
-                View::Silent(reason) => format!("{} gives no answer: {reason}. ", shell.container),
+                View::Silent(reason) => format!("{} does not answer: {reason}. ", shell.container),
                 View::Absent | View::Uninitialized => {
-                    format!("{} is part of no cluster. ", shell.container)
+                    format!("{} is not part of a cluster. ", shell.container)
                 }
             };
             ready::still_runs(cx, container).await?;

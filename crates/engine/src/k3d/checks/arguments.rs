@@ -15,9 +15,9 @@ enum Instead {
     Nothing(&'static str),
 }
 
-const CALLED: Instead = Instead::Nothing("Leave it out: a node is called like its container.");
+const CALLED: Instead = Instead::Nothing("Leave it out: a node has the name of its container.");
 const WRITTEN: Instead =
-    Instead::Nothing("Leave it out: Atlas reads the kubeconfig from the usual place.");
+    Instead::Nothing("Leave it out: Atlas reads the kubeconfig from its default path.");
 
 /// Flags that Atlas sets or relies on.
 const OWNED: [(&str, Instead); 11] = [
@@ -64,7 +64,7 @@ impl Instead {
 pub(super) fn variable(key: &str) -> Option<Fault> {
     if key.is_empty() || key.contains(['=', '\0']) {
         return fault(
-            format!("{key:?} cannot name an environment variable."),
+            format!("{key:?} is not a valid name of an environment variable."),
             "Use a name without =.",
         );
     }
@@ -78,7 +78,7 @@ pub(in crate::k3d) fn argument(word: &str) -> Option<Fault> {
     if word.trim().is_empty() {
         return fault(
             "the argument is empty.",
-            "Remove it: k3s would read no flag behind it.",
+            "Remove it: k3s would ignore the flags after it.",
         );
     }
     let quoted = |text: &str| {
@@ -89,20 +89,20 @@ pub(in crate::k3d) fn argument(word: &str) -> Option<Fault> {
     if quoted(word) {
         return fault(
             "the argument is quoted.",
-            "Write it without: no shell reads it.",
+            "Remove the quotes: no shell reads them.",
         );
     }
     let (name, value) = flag(word)?;
     if let Some(name) = name.split_whitespace().next().filter(|one| *one != name) {
         return fault(
-            format!("--{name} and what follows it are one word."),
-            format!("Write --{name}=VALUE, or two words."),
+            format!("--{name} and its value are one word."),
+            format!("Use --{name}=VALUE, or two list elements."),
         );
     }
     if value.is_some_and(quoted) {
         return fault(
             format!("the value of --{name} is quoted."),
-            "Write it without: no shell reads it.",
+            "Remove the quotes: no shell reads them.",
         );
     }
     // Two networks of two families are beyond the attribute.
@@ -117,8 +117,8 @@ pub(in crate::k3d) fn argument(word: &str) -> Option<Fault> {
 /// a secret.
 pub(in crate::k3d) fn misplaced() -> Fault {
     (
-        "this is no flag, and no flag before it waits for a value.".to_owned(),
-        "Write --flag=value, or a flag and its value as two words.".into(),
+        "this is neither a flag nor the value of the flag before it.".to_owned(),
+        "Use --flag=value, or a flag and its value as two list elements.".into(),
     )
 }
 
@@ -143,9 +143,9 @@ mod tests {
             ("--node-label=a=b", "node_labels"),
             ("-s", "servers"),
             ("--cluster-init", "servers"),
-            ("--node-name=blue", "like its container"),
-            ("--with-node-id", "like its container"),
-            ("-o=/x", "usual place"),
+            ("--node-name=blue", "name of its container"),
+            ("--with-node-id", "name of its container"),
+            ("-o=/x", "default path"),
             ("", "Remove it"),
             ("  ", "Remove it"),
             ("\"--debug\"", "no shell"),
@@ -173,7 +173,7 @@ mod tests {
         for (key, instead) in [
             ("K3S_TOKEN", "Use token"),
             ("K3S_URL", "own server"),
-            ("K3S_KUBECONFIG_OUTPUT", "usual place"),
+            ("K3S_KUBECONFIG_OUTPUT", "default path"),
             ("K3S_NODE_NAME", "its container"),
             ("", "without ="),
             ("A=B", "without ="),

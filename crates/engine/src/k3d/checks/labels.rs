@@ -35,7 +35,10 @@ pub(super) fn container_label(key: &str) -> Option<Fault> {
 /// What Kubernetes, or the kubelet, would refuse in a node's label.
 pub(in crate::k3d) fn node_label(label: &str) -> Option<Fault> {
     let Some((key, value)) = label.split_once('=') else {
-        return fault(format!("{label:?} is no node label."), "Write key=value.");
+        return fault(
+            format!("{label:?} is not a valid node label."),
+            "Use key=value.",
+        );
     };
     let (prefix, name) = match key.rsplit_once('/') {
         Some((prefix, name)) => (Some(prefix), name),
@@ -51,19 +54,19 @@ pub(in crate::k3d) fn node_label(label: &str) -> Option<Fault> {
     };
     if !word(name) {
         return fault(
-            format!("{key:?} cannot name a label."),
+            format!("{key:?} is not a valid label key."),
             "Use 1 to 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or digit.",
         );
     }
     if prefix.is_some_and(|prefix| !is_subdomain(prefix)) {
         return fault(
-            format!("the part of {key:?} before the slash is no domain."),
+            format!("the part of {key:?} before the slash is not a valid domain."),
             "Use lower-case letters, digits, dashes and dots, for instance example.com/tier.",
         );
     }
     if !value.is_empty() && !word(value) {
         return fault(
-            format!("{value:?} cannot be a label's value."),
+            format!("{value:?} is not a valid label value."),
             "Use at most 63 letters, digits, dashes, underscores and dots, beginning and ending with a letter or \
              digit.",
         );
@@ -77,7 +80,7 @@ pub(in crate::k3d) fn node_label(label: &str) -> Option<Fault> {
     let reserved = within("kubernetes.io") || within("k8s.io");
     if reserved && !KUBELET_LABELS.contains(&key) && !KUBELET_NAMESPACES.into_iter().any(within) {
         return fault(
-            format!("the kubelet refuses to give its own node the label {key:?}."),
+            format!("the kubelet may not set the label {key:?} on its own node."),
             "Set it with `kubectl label node`, or use a key outside of kubernetes.io and k8s.io.",
         );
     }

@@ -67,7 +67,7 @@ fn shape(spec: &Spec) -> Vec<Problem> {
     if !is_cluster_name(&spec.name) {
         refuse(
             "name",
-            format!("{:?} cannot name a cluster.", spec.name),
+            format!("{:?} is not a valid cluster name.", spec.name),
             "Use 1 to 32 lower-case letters, digits and dashes, beginning and ending with a letter or digit."
                 .into(),
         );
@@ -85,18 +85,15 @@ fn shape(spec: &Spec) -> Vec<Problem> {
     if spec.agents > MOST_AGENTS {
         refuse(
             "agents",
-            format!(
-                "{} agents are more than one machine can carry.",
-                spec.agents
-            ),
+            format!("{} agents are too many for one machine.", spec.agents),
             format!("Set agents to {MOST_AGENTS} or fewer.").into(),
         );
     }
     if spec.image.trim().is_empty() || spec.image.contains(char::is_whitespace) {
         refuse(
             "image",
-            format!("{:?} is no image reference.", spec.image),
-            "Write name:tag, for instance docker.io/rancher/k3s:v1.33.4-k3s1.".into(),
+            format!("{:?} is not a valid image reference.", spec.image),
+            "Use name:tag, for instance docker.io/rancher/k3s:v1.33.4-k3s1.".into(),
         );
     }
     if spec.token.as_ref().is_some_and(|token| {
@@ -104,8 +101,8 @@ fn shape(spec: &Spec) -> Vec<Problem> {
     }) {
         refuse(
             "token",
-            "the token is empty or has white space in it.".to_owned(),
-            "Leave it out to have one made.".into(),
+            "the token is empty or contains white space.".to_owned(),
+            "Leave it out to generate one.".into(),
         );
     }
     problems
@@ -120,7 +117,7 @@ fn networks(spec: &Spec) -> Vec<Problem> {
         if spec.subnet.is_some() {
             refuse(
                 "subnet",
-                format!("the subnet belongs to the network {network:?}."),
+                format!("the existing network {network:?} already has a subnet."),
                 "Set either network or subnet.",
             );
         }
@@ -128,15 +125,14 @@ fn networks(spec: &Spec) -> Vec<Problem> {
             refuse(
                 "network",
                 format!(
-                    "{network:?} is one of Docker's own networks, where nodes have neither names nor addresses that \
-                     stay."
+                    "{network:?} is one of Docker's own networks, where nodes have no names and no fixed addresses."
                 ),
-                "Name a network of your own, or leave it out to have one made.",
+                "Name a network of your own, or leave it out to create one.",
             );
         } else if !is_docker_name(network) {
             refuse(
                 "network",
-                format!("{network:?} cannot name a network."),
+                format!("{network:?} is not a valid network name."),
                 "Use letters, digits, dots, dashes and underscores, beginning with a letter or digit.",
             );
         }
@@ -153,8 +149,8 @@ fn networks(spec: &Spec) -> Vec<Problem> {
             {
                 refuse(
                     name,
-                    format!("{net} overlaps {other_net} of {other}."),
-                    "Nodes, pods and Services need networks of their own.",
+                    format!("{net} overlaps {other_net} ({other})."),
+                    "Use separate networks for nodes, pods and Services.",
                 );
             }
         }
@@ -167,8 +163,8 @@ fn networks(spec: &Spec) -> Vec<Problem> {
         if room < wanted {
             refuse(
                 "subnet",
-                format!("{subnet} has room for {room} nodes, and the cluster has {wanted}."),
-                "Give a larger subnet: its first two addresses are the gateway's and k3d's tools'.",
+                format!("{subnet} has room for {room} nodes, but the cluster has {wanted}."),
+                "Use a larger subnet. Its first two addresses are reserved for the gateway and for k3d's tools.",
             );
         }
     }
@@ -176,17 +172,20 @@ fn networks(spec: &Spec) -> Vec<Problem> {
         refuse(
             "cluster_cidr",
             format!(
-                "{} is too small: every node takes a /24 of it.",
+                "{} is too small: every node needs a /24 of it.",
                 spec.cluster_cidr
             ),
-            "Give a prefix of /24 or shorter, for instance 10.42.0.0/16.",
+            "Use a prefix of /24 or shorter, for instance 10.42.0.0/16.",
         );
     }
     if !(12..=28).contains(&spec.service_cidr.prefix_len()) {
         refuse(
             "service_cidr",
-            format!("{} has a size that Kubernetes refuses.", spec.service_cidr),
-            "Give a prefix from /12 to /28, for instance 10.43.0.0/16.",
+            format!(
+                "{} has a prefix length that Kubernetes does not accept.",
+                spec.service_cidr
+            ),
+            "Use a prefix from /12 to /28, for instance 10.43.0.0/16.",
         );
     }
     problems

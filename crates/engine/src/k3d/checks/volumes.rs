@@ -50,10 +50,10 @@ pub(super) fn volume(spec: &Spec, item: &Filtered<Volume>) -> Vec<Problem> {
 
 fn source(source: &str) -> Option<Fault> {
     const FORM: &str =
-        "Write an absolute path of the machine that runs Docker, or the name of a volume.";
+        "Use an absolute path on the machine that runs Docker, or the name of a volume.";
     if source.contains(':') {
         return fault(
-            format!("{source:?} has a colon, at which Docker would cut it."),
+            format!("{source:?} contains a colon, which Docker takes as a separator."),
             FORM,
         );
     }
@@ -61,7 +61,7 @@ fn source(source: &str) -> Option<Fault> {
         return None;
     }
     if source.starts_with('~') {
-        return fault(format!("nobody expands the tilde of {source:?}."), FORM);
+        return fault(format!("the tilde in {source:?} is not expanded."), FORM);
     }
     if is_docker_name(source) {
         return None;
@@ -77,8 +77,8 @@ fn target(spec: &Spec, volume: &Volume) -> Option<Fault> {
     let path = parts.next().unwrap_or_default();
     if !path.starts_with('/') {
         return fault(
-            format!("{:?} is no absolute path.", volume.destination),
-            "Write the path inside the node, beginning with a slash.",
+            format!("{:?} is not an absolute path.", volume.destination),
+            "Use the path inside the node, beginning with a slash.",
         );
     }
     if let Some(options) = parts.next() {
@@ -86,28 +86,28 @@ fn target(spec: &Spec, volume: &Volume) -> Option<Fault> {
         if parts.next().is_some() || !options.split(',').all(known) {
             return fault(
                 format!(
-                    "what follows the path in {:?} is no option of a mount.",
+                    "the text after the path in {:?} is not a mount option.",
                     volume.destination
                 ),
-                "Write the path alone, or :ro behind it.",
+                "Use the path alone, or append :ro.",
             );
         }
         if volume.source.is_none() {
             return fault(
-                "an anonymous volume takes no options.",
-                "Give a source, or the path alone.",
+                "an anonymous volume has no options.",
+                "Set source, or use the path alone.",
             );
         }
     }
     let taken = match destination(volume).as_str() {
         "/" => "is the whole node",
-        "/run" | "/var/run" => "is kept in memory",
-        "/k3d/images" if spec.image_volume => "is where the volume for image tarballs is",
+        "/run" | "/var/run" => "is a tmpfs",
+        "/k3d/images" if spec.image_volume => "is where the volume for image tarballs is mounted",
         _ => return None,
     };
     fault(
         format!("{path} {taken}."),
-        "Mount it somewhere else in the node.",
+        "Mount it elsewhere in the node.",
     )
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::mark::MARK;
 use super::spec::{QueueSpec, Spec};
 use crate::aws::{QueueAttributes, Replication};
 
@@ -22,7 +23,7 @@ pub(super) const PEER_REGION: &str = "atlas:peer-region";
 pub const BEGUN: &str = "atlas:begun";
 
 /// The tags that are Atlas's own.
-pub(super) const OWN_TAGS: [&str; 3] = [BEGUN, FORWARD_TO, PEER_REGION];
+pub(super) const OWN_TAGS: [&str; 4] = [BEGUN, MARK, FORWARD_TO, PEER_REGION];
 
 /// The value of [`BEGUN`].
 pub(super) fn begun(spec: &Spec) -> BTreeMap<String, String> {

@@ -1,6 +1,7 @@
 //! Makes, changes and removes aliases.
 
 use super::desired::{self, Desired};
+use super::mark::marked;
 use super::observe::{Observed, observe, transactions};
 use super::plan::{Step, plan};
 use super::spec::Spec;
@@ -22,7 +23,7 @@ pub async fn admit(scope: &Scope, spec: &Spec) -> Result<()> {
             kind,
             name,
             detail: Existing::NotBegun,
-            remedy: Remedy::ImportOrRename { or: String::new() },
+            remedy: Remedy::ImportOrRename,
         })
     })
 }
@@ -132,10 +133,11 @@ async fn carry_out(
             Box::pin(aws.set_lifecycle(&bucket.name, days, noncurrent)).await
         }
         Step::BucketTags | Step::EndCreate => {
-            Box::pin(aws.set_bucket_tags(&bucket.name, &bucket.tags)).await
+            let tags = marked(&bucket.tags, &bucket.name);
+            Box::pin(aws.set_bucket_tags(&bucket.name, &tags)).await
         }
         Step::CreateQueue(name) => match queue(name) {
-            (Some(wanted), _) => create_queue(scope, aws, wanted).await,
+            (Some(wanted), _) => create_queue(scope, aws, wanted, &bucket.name).await,
             _ => Ok(()),
         },
         Step::SetQueue(name) => match queue(name) {
@@ -143,7 +145,10 @@ async fn carry_out(
             _ => Ok(()),
         },
         Step::QueueTags(name) => match queue(name) {
-            (Some(wanted), Some(found)) => Box::pin(aws.set_queue_tags(found, &wanted.tags)).await,
+            (Some(wanted), Some(found)) => {
+                let tags = marked(&wanted.tags, &bucket.name);
+                Box::pin(aws.set_queue_tags(found, &tags)).await
+            }
             _ => Ok(()),
         },
         Step::Replication(_) => {
@@ -164,14 +169,12 @@ async fn carry_out(
 }
 
 /// Waits for the name where a queue of it was deleted less than a minute ago: nothing tells when SQS gives it free.
-async fn create_queue(scope: &Scope, aws: &Aws, wanted: &Desired) -> Result<()> {
-    let name = &wanted.name;
+async fn create_queue(scope: &Scope, aws: &Aws, wanted: &Desired, bucket: &str) -> Result<()> {
+    let (name, tags) = (&wanted.name, marked(&wanted.tags, bucket));
     let mut pace = Pace::new();
     let mut is_told = false;
     let create = async {
-        while Box::pin(aws.create_queue(name, &wanted.attributes, &wanted.tags)).await?
-            == Made::NotYet
-        {
+        while Box::pin(aws.create_queue(name, &wanted.attributes, &tags)).await? == Made::NotYet {
             if !is_told {
                 scope.tell(&format!(
                     "queue {name} was deleted less than a minute ago: waiting until its name is free"
@@ -400,8 +403,11 @@ mod tests {
             heard.lock().unwrap().push(text.to_owned());
         }));
         let wanted = desired::queues(&spec(), "000000000000").remove(0);
-        create_queue(&scope, &server.aws(), &wanted).await.unwrap();
+        create_queue(&scope, &server.aws(), &wanted, "audit-us")
+            .await
+            .unwrap();
         assert_eq!(server.seen().len(), 3);
+        assert!(server.last().body.contains("atlas:alias"));
         let told = told.lock().unwrap();
         assert!(
             told.len() == 1 && told[0].contains("less than a minute ago"),
@@ -417,7 +423,7 @@ mod tests {
         });
         let scope = Scope::default().with_timeout(std::time::Duration::from_millis(400));
         let wanted = desired::queues(&spec(), "000000000000").remove(0);
-        let error = create_queue(&scope, &server.aws(), &wanted)
+        let error = create_queue(&scope, &server.aws(), &wanted, "audit-us")
             .await
             .unwrap_err();
         let told = error.to_string();

@@ -8,6 +8,7 @@ use super::desired::{
     BEGUN, FORWARD_TO, PEER_REGION, dead_letter_name, default_role, event_dead_letter_name,
     events_name, outbox_beginning,
 };
+use super::mark::Marks;
 use super::spec::{BucketSpec, QueueSpec, ReplicationSpec, Spec};
 use crate::aws::{Account, Aws, Bucket, Queue, name_of};
 use crate::context::Scope;
@@ -33,6 +34,8 @@ pub struct Observed {
     pub event_dead_letters: Option<Queue>,
     /// Queues whose messages are delivered elsewhere, by name.
     pub outboxes: BTreeMap<String, Queue>,
+    /// What says that they are an alias's; the tags above are without it.
+    pub(super) marks: Marks,
 }
 
 /// Reads the bucket and, where one is named, the queue.
@@ -60,14 +63,16 @@ pub async fn observe(
                 Box::pin(transactions(&aws, queue)),
             )?;
             let begun = found.as_mut().and_then(|found| found.tags.remove(BEGUN));
-            Ok(Observed {
+            let mut observed = Observed {
                 account_id,
                 bucket: found,
                 begun,
                 events,
                 event_dead_letters,
                 ..transactions
-            })
+            };
+            observed.take_marks();
+            Ok(observed)
         })
         .await
 }

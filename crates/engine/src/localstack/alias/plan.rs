@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::desired::{self, Desired, Role};
+use super::mark::MARK;
 use super::observe::Observed;
 use super::spec::Spec;
 use crate::aws::{Queue, Replication};
@@ -43,8 +44,8 @@ impl Step {
         let turn = |on: &bool| if *on { "set" } else { "remove" };
         match self {
             Self::CreateBucket => format!("create bucket {bucket}"),
-            Self::Versioning(true) => format!("keep versions in bucket {bucket}"),
-            Self::Versioning(false) => format!("keep no more versions in bucket {bucket}"),
+            Self::Versioning(true) => format!("enable versioning of bucket {bucket}"),
+            Self::Versioning(false) => format!("suspend versioning of bucket {bucket}"),
             Self::PublicAccessBlock(true) => format!("block public access to bucket {bucket}"),
             Self::PublicAccessBlock(false) => format!("allow public access to bucket {bucket}"),
             Self::Lifecycle => format!("set the lifecycle of bucket {bucket}"),
@@ -55,7 +56,7 @@ impl Step {
             Self::Replication(on) => format!("{} the replication of bucket {bucket}", turn(on)),
             Self::Events(on) => format!("{} the notifications of bucket {bucket}", turn(on)),
             Self::DeleteQueue(name) => format!("delete queue {name}"),
-            Self::EndCreate => format!("tag bucket {bucket} as declared, now that all is made"),
+            Self::EndCreate => format!("tag bucket {bucket} as declared"),
         }
     }
 }
@@ -96,7 +97,7 @@ pub fn plan(spec: &Spec, observed: &Observed) -> Plan {
     of_replication(spec, observed, &mut plan);
     if observed.begun.is_some() {
         plan.drift.push(format!(
-            "a create of bucket {} and what belongs to it has begun, and did not end",
+            "a create of bucket {} was interrupted",
             spec.bucket.name
         ));
     }
@@ -147,7 +148,7 @@ fn of_bucket(spec: &Spec, observed: &Observed, plan: &mut Plan) {
     );
     if found.lifecycle.differs {
         plan.drift.push(format!(
-            "the rule atlas of the lifecycle of bucket {} says more than is declared",
+            "the rule atlas of the lifecycle of bucket {} has more than is declared",
             wanted.name
         ));
     }
@@ -155,7 +156,15 @@ fn of_bucket(spec: &Spec, observed: &Observed, plan: &mut Plan) {
         plan.steps.push(Step::Lifecycle);
     }
     let (before, after) = (format!("{:?}", found.tags), format!("{:?}", wanted.tags));
-    if plan.differ("bucket.tags", before, after) {
+    let differs = plan.differ("bucket.tags", before, after);
+    let is_foreign = !observed.is_own_bucket(&wanted.name);
+    if is_foreign {
+        plan.drift.push(format!(
+            "bucket {} does not carry the tag {MARK}, which says that it is an alias's",
+            wanted.name
+        ));
+    }
+    if differs || is_foreign {
         plan.steps.push(Step::BucketTags);
     }
 }
@@ -176,12 +185,22 @@ fn of_queues(spec: &Spec, observed: &Observed, plan: &mut Plan) {
                 }
                 plan.steps.push(Step::CreateQueue(wanted.name));
             }
-            Some(found) => of_queue(&wanted, found, plan),
+            Some(found) => {
+                let is_own = observed.is_own_queue(wanted.role, found, &spec.bucket.name);
+                of_queue(&wanted, found, is_own, plan);
+            }
         }
     }
 }
 
-fn of_queue(wanted: &Desired, found: &Queue, plan: &mut Plan) {
+fn of_queue(wanted: &Desired, found: &Queue, is_own: bool, plan: &mut Plan) {
+    let mut retags = !is_own;
+    if !is_own {
+        plan.drift.push(format!(
+            "queue {} does not carry the tag {MARK}, which says that it is the alias's",
+            wanted.name
+        ));
+    }
     let (before, after) = (&found.attributes, &wanted.attributes);
     let same_policy = match (&before.policy, &after.policy) {
         (Some(before), Some(after)) => {
@@ -226,7 +245,7 @@ fn of_queue(wanted: &Desired, found: &Queue, plan: &mut Plan) {
         if before.is_some() && before != after {
             changes = true;
             plan.drift.push(format!(
-                "queue {} sends its dead letters elsewhere",
+                "queue {} sends its dead letters to another queue",
                 wanted.name
             ));
         }
@@ -237,9 +256,7 @@ fn of_queue(wanted: &Desired, found: &Queue, plan: &mut Plan) {
             ));
         }
         let (before, after) = (format!("{:?}", found.tags), format!("{:?}", wanted.tags));
-        if plan.differ("queue.tags", before, after) {
-            plan.steps.push(Step::QueueTags(wanted.name.clone()));
-        }
+        retags |= plan.differ("queue.tags", before, after);
     } else {
         changes |= before.content_based_deduplication != after.content_based_deduplication
             || before.visibility_timeout != after.visibility_timeout
@@ -247,7 +264,7 @@ fn of_queue(wanted: &Desired, found: &Queue, plan: &mut Plan) {
             || before.dead_letters != after.dead_letters;
         if changes {
             plan.drift
-                .push(format!("queue {} is set otherwise", wanted.name));
+                .push(format!("queue {} has other settings", wanted.name));
         }
         let region = |tags: &BTreeMap<String, String>| {
             tags.get(desired::PEER_REGION).cloned().unwrap_or_default()
@@ -258,13 +275,15 @@ fn of_queue(wanted: &Desired, found: &Queue, plan: &mut Plan) {
                 region(&found.tags),
                 region(&wanted.tags),
             );
-        if moved {
-            plan.steps.push(Step::QueueTags(wanted.name.clone()));
-        } else if found.tags != wanted.tags {
+        let differs = found.tags != wanted.tags;
+        if differs && !moved {
             plan.drift
                 .push(format!("queue {} has other tags", wanted.name));
-            plan.steps.push(Step::QueueTags(wanted.name.clone()));
         }
+        retags |= moved || differs;
+    }
+    if retags {
+        plan.steps.push(Step::QueueTags(wanted.name.clone()));
     }
     if changes {
         plan.steps.push(Step::SetQueue(wanted.name.clone()));
@@ -302,7 +321,7 @@ fn of_replication(spec: &Spec, observed: &Observed, plan: &mut Plan) {
         (Some(_), _) => {
             if found.is_some() && before.is_some() {
                 plan.drift.push(format!(
-                    "bucket {bucket} does not tell its queue of all events"
+                    "bucket {bucket} does not send all events to its queue"
                 ));
             }
             plan.steps.push(Step::Events(true));
@@ -358,6 +377,7 @@ fn of_rules(before: &Replication, after: &Replication, plan: &mut Plan) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use super::super::mark::Marks;
     use super::super::spec::tests::spec;
     use super::*;
 
@@ -406,6 +426,13 @@ mod tests {
                 .map(|queue| (queue.arn.rsplit(':').next().unwrap().to_owned(), queue))
                 .into_iter()
                 .collect(),
+            marks: Marks {
+                bucket: Some(spec.bucket.name.clone()),
+                queues: desired::queues(spec, ACCOUNT)
+                    .into_iter()
+                    .map(|one| (one.name, spec.bucket.name.clone()))
+                    .collect(),
+            },
         }
     }
 
@@ -497,11 +524,11 @@ mod tests {
             ("queue audit-us-events is missing", |world| {
                 world.events = None;
             }),
-            ("queue tx-dlq.fifo is set otherwise", |world| {
+            ("queue tx-dlq.fifo has other settings", |world| {
                 world.dead_letters.as_mut().unwrap().attributes.retention = 60;
             }),
             (
-                "bucket audit-us does not tell its queue of all events",
+                "bucket audit-us does not send all events to its queue",
                 |world| {
                     world.bucket.as_mut().unwrap().events = None;
                 },

@@ -20,8 +20,8 @@ const LONGEST_QUEUE: usize = 80 - "-dlq".len();
 /// What the events' dead-letter queue's name adds.
 const LONGEST_REPLICATED_BUCKET: usize = 80 - "-events-dlq".len();
 
-/// What a bucket or a queue may have.
-const MOST_TAGS: usize = 50;
+/// What a bucket or a queue may have, without Atlas's mark.
+const MOST_TAGS: usize = 50 - 1;
 
 /// An alias as a user wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Spec {
                 problems.push(Problem::new(
                     FieldPath::of(name),
                     "it is empty.",
-                    "Give one, or leave it out.",
+                    "Set a value, or leave it out.",
                 ));
             }
         }
@@ -137,8 +137,8 @@ impl Spec {
         if replication.peer_region == self.account.region {
             problems.push(Problem::new(
                 path.clone().name("peer_region"),
-                format!("{} is this alias's own region.", self.account.region),
-                "Replicate to another region: one that is lost must not take both copies with it.",
+                format!("{} is the alias's own region.", self.account.region),
+                "Use another region: the loss of one region must not lose both copies.",
             ));
         }
         problems.extend(bucket_name_problem(
@@ -148,8 +148,8 @@ impl Spec {
         if replication.peer_bucket == self.bucket.name {
             problems.push(Problem::new(
                 path.clone().name("peer_bucket"),
-                format!("{:?} is this alias's own bucket.", self.bucket.name),
-                "Name the peer's: names of buckets are not shared between regions.",
+                format!("{:?} is the alias's own bucket.", self.bucket.name),
+                "Use the peer's bucket: bucket names are not shared between regions.",
             ));
         }
         if let Some(endpoint) = &replication.peer_endpoint {
@@ -158,10 +158,10 @@ impl Spec {
         if !self.bucket.versioning {
             problems.push(Problem::new(
                 FieldPath::of("bucket").name("versioning"),
-                "S3 replicates only buckets with versions.",
+                "S3 replicates only buckets that have versioning.",
                 Remedy::Set {
                     field: FieldPath::of("bucket").name("versioning"),
-                    to: "true, or take replication away.",
+                    to: "true, or remove replication.",
                 },
             ));
         }
@@ -169,10 +169,10 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("bucket").name("name"),
                 format!(
-                    "no queue for events can be named after {:?}.",
+                    "no event queue can be named after the bucket {:?}.",
                     self.bucket.name
                 ),
-                "With replication, give a name without dots of at most 69 characters.",
+                "With replication, use a bucket name without dots of at most 69 characters.",
             ));
         }
         for (position, prefix) in replication.prefixes.iter().enumerate() {
@@ -185,14 +185,14 @@ impl Spec {
             if prefix.is_empty() {
                 problems.push(Problem::new(
                     path,
-                    "an empty prefix means everything.",
-                    "Leave prefixes out for that.",
+                    "an empty prefix matches every key.",
+                    "Leave prefixes out to replicate every key.",
                 ));
             } else if covered {
                 problems.push(Problem::new(
                     path,
-                    format!("keys that begin with {prefix:?} are covered by another prefix."),
-                    "Leave one of the two out.",
+                    format!("another prefix already covers {prefix:?}."),
+                    "Remove one of the two.",
                 ));
             }
         }
@@ -201,16 +201,16 @@ impl Spec {
             match &self.queue {
                 None => problems.push(Problem::new(
                     path,
-                    "without a queue there is nothing to deliver to the peer's.",
-                    "Add queue, or take peer_queue away.",
+                    "peer_queue needs a queue.",
+                    "Add queue, or remove peer_queue.",
                 )),
                 Some(queue) => {
                     problems.extend(queue_name_problem(peer_queue, &path));
                     if queue.fifo != is_fifo_name(peer_queue) {
                         problems.push(Problem::new(
                             path,
-                            "one of the two queues is FIFO and the other is not.",
-                            "Order can only be kept between queues of one kind.",
+                            "one of the two queues is a FIFO queue and the other is not.",
+                            "Use two FIFO queues, or two standard queues.",
                         ));
                     }
                 }
@@ -235,8 +235,8 @@ impl BucketSpec {
             if days.is_some_and(|days| days < 1) {
                 problems.push(Problem::new(
                     path.clone().name(name),
-                    "nothing can expire before it is a day old.",
-                    "Give 1 or more, or leave it out.",
+                    "the value is less than one day.",
+                    "Use 1 or more, or leave it out.",
                 ));
             }
         }
@@ -262,20 +262,23 @@ impl QueueSpec {
             (true, false) => problems.push(Problem::new(
                 name,
                 format!(
-                    "{:?} is to be a FIFO queue and does not end in .fifo.",
+                    "the name of a FIFO queue must end in .fifo, but {:?} does not.",
                     self.name
                 ),
                 Remedy::Set {
                     field: FieldPath::of("queue").name("fifo"),
-                    to: "false, or add that ending, which SQS demands.",
+                    to: "false, or add the ending .fifo to the name.",
                 },
             )),
             (false, true) => problems.push(Problem::new(
                 name,
-                format!("{:?} ends in .fifo, as only FIFO queues may.", self.name),
+                format!(
+                    "{:?} ends in .fifo, but the queue is not a FIFO queue.",
+                    self.name
+                ),
                 Remedy::Set {
                     field: FieldPath::of("queue").name("fifo"),
-                    to: "true, or give another name.",
+                    to: "true, or use another name.",
                 },
             )),
             _ => problems.extend(queue_name_problem(&self.name, &name)),
@@ -283,10 +286,10 @@ impl QueueSpec {
         if self.content_based_deduplication && !self.fifo {
             problems.push(Problem::new(
                 path.clone().name("content_based_deduplication"),
-                "only FIFO queues know duplicates.",
+                "only FIFO queues support deduplication.",
                 Remedy::Set {
                     field: FieldPath::of("queue").name("fifo"),
-                    to: "true, or take it away.",
+                    to: "true, or remove it.",
                 },
             ));
         }
@@ -310,8 +313,8 @@ impl QueueSpec {
             if !(least..=most).contains(&value) {
                 problems.push(Problem::new(
                     path.clone().name(field),
-                    format!("SQS does not take {value} {unit}."),
-                    format!("Give {least} to {most}."),
+                    format!("{value} {unit} is out of range for SQS."),
+                    format!("Use {least} to {most}."),
                 ));
             }
         }
@@ -334,9 +337,9 @@ fn bucket_name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
     (!good).then(|| {
         Problem::new(
             path.clone(),
-            format!("{name:?} cannot name a bucket."),
-            "Use 3 to 63 small letters, digits, dashes and single dots, with a letter or digit at both ends, \
-             and no IP address.",
+            format!("{name:?} is not a valid bucket name."),
+            "Use 3 to 63 lower-case letters, digits, dashes and single dots, with a letter or digit at both ends, and \
+             no IP address.",
         )
     })
 }
@@ -351,8 +354,9 @@ fn queue_name_problem(name: &str, path: &FieldPath) -> Option<Problem> {
     (!good).then(|| {
         Problem::new(
             path.clone(),
-            format!("{name:?} cannot name a queue with a dead-letter queue beside it."),
-            "Use 1 to 76 letters, digits, dashes and underscores (.fifo at the end counts).",
+            format!("{name:?} is not a valid queue name."),
+            "Use 1 to 76 letters, digits, dashes and underscores, including the ending .fifo: the dead-letter queue \
+             needs room for its own.",
         )
     })
 }
@@ -363,14 +367,14 @@ fn tag_problem(tags: &BTreeMap<String, String>, path: &FieldPath) -> Option<Prob
         return Some(Problem::new(
             path.clone(),
             format!("{} tags are too many.", tags.len()),
-            format!("Give at most {MOST_TAGS}."),
+            format!("Use at most {MOST_TAGS}."),
         ));
     }
     if let Some(own) = OWN_TAGS.iter().find(|own| tags.contains_key(**own)) {
         return Some(Problem::new(
             path.clone(),
-            format!("the tag {own:?} is Atlas's own."),
-            "Leave it out: it is set where it is needed.",
+            format!("the tag {own:?} is reserved for Atlas."),
+            "Remove it: Atlas sets it itself.",
         ));
     }
     let bad = tags.iter().find(|(key, value)| {
@@ -380,8 +384,8 @@ fn tag_problem(tags: &BTreeMap<String, String>, path: &FieldPath) -> Option<Prob
     bad.map(|(key, _)| {
         Problem::new(
             path.clone(),
-            format!("the tag {key:?} is not possible."),
-            "Keys have 1 to 128 characters and do not begin with aws:, values have at most 256.",
+            format!("the tag {key:?} is not valid."),
+            "Use keys of 1 to 128 characters that do not begin with aws:, and values of at most 256 characters.",
         )
     })
 }
@@ -489,7 +493,7 @@ pub(super) mod tests {
             (
                 "queue.tags",
                 Box::new(queue(|queue| {
-                    queue.tags = (0..51).map(|n| (n.to_string(), String::new())).collect();
+                    queue.tags = (0..50).map(|n| (n.to_string(), String::new())).collect();
                 })),
             ),
             (

@@ -123,17 +123,17 @@ fn knowledge(observed: &Observed) -> Knowledge {
 pub(super) async fn refuse_to_lose(cx: &Context, name: &str, observed: &Observed) -> Result<()> {
     let what = match knowledge(observed) {
         Knowledge::Empty => return Ok(()),
-        Knowledge::Silent => Err("it does not run, or gives no answer".to_owned()),
+        Knowledge::Silent => Err("it does not run or does not answer".to_owned()),
         Knowledge::Answers => ask(cx, name, observed).await?,
     };
     let (what, or) = match what {
         Ok(content) => match content.told() {
             None => return Ok(()),
-            Some(told) => (told, "Take that out first"),
+            Some(told) => (told, "Remove that first"),
         },
         Err(reason) => (
-            format!("perhaps objects and messages ({reason}, so nobody knows)"),
-            "Bring it up again first, so that it can be asked",
+            format!("possibly objects and messages ({reason})"),
+            "Start it first, so that Atlas can check",
         ),
     };
     Err(Error::NotEmpty {
@@ -162,12 +162,14 @@ async fn ask(cx: &Context, name: &str, observed: &Observed) -> Result<Result<Con
     let asked = cx.docker.exec_with(&container, &command, &env, None);
     let output = match asked.await {
         Ok(output) => output,
-        Err(error) if error.is_of_ended_container() => return Ok(Err("it just ended".to_owned())),
+        Err(error) if error.is_of_ended_container() => {
+            return Ok(Err("it has just ended".to_owned()));
+        }
         Err(error) => return Err(error),
     };
     if output.code != 0 {
         let reason = output.stderr.trim().lines().last().unwrap_or_default();
-        return Ok(Err(format!("asked for it, it fails: {reason}")));
+        return Ok(Err(format!("the check failed: {reason}")));
     }
     serde_json::from_str(&output.stdout)
         .map(Ok)

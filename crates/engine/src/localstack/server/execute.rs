@@ -47,8 +47,7 @@ async fn look(cx: &Context, spec: &Spec) -> Result<Observed> {
             kind: "container",
             name: container_name(&spec.name),
             detail: Existing::Differs,
-            remedy: "Atlas did not make it: choose another name, or remove it with `docker rm -f`."
-                .into(),
+            remedy: "Atlas did not create it. Choose another name.".into(),
         });
     }
     Ok(observed)
@@ -124,9 +123,7 @@ pub async fn admit_new(cx: &Context, spec: &Spec) -> Result<Admitted> {
             kind: "LocalStack server",
             name: spec.name.clone(),
             detail,
-            remedy: Remedy::ImportOrRename {
-                or: "remove it first".to_owned(),
-            },
+            remedy: Remedy::ImportOrRename,
         };
         if !begun::is_marked(cx, &begun(&spec.name)).await? {
             return Err(exists(Existing::NotBegun));
@@ -322,7 +319,7 @@ pub async fn admit_delete(cx: &Context, name: &str, content: Content) -> Result<
             kind: "container",
             name: container_name(name),
             detail: Existing::Differs,
-            remedy: "Atlas did not make it, and leaves it alone.".into(),
+            remedy: "Atlas did not create it and leaves it alone.".into(),
         });
     }
     if content == Content::Stays {

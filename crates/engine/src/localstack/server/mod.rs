@@ -11,7 +11,7 @@ pub(crate) mod spec;
 pub use execute::{Admitted, Content, admit, admit_delete, admit_new, apply, begun, delete};
 pub use health::Health;
 pub use observe::{Observed, list, observe};
-pub use plan::{Plan, Step, differences, plan};
+pub use plan::{Plan, Step, differences, images, plan};
 pub use spec::{
     DEFAULT_PORT, DEFAULT_SERVICES, Replicator, Spec, container_name, endpoint, internal_endpoint,
     replicator_name,

@@ -4,6 +4,7 @@ use super::observe::Observed;
 use super::spec::{Spec, container_name, replicator_name};
 use crate::docker::Node;
 use crate::localstack::Difference;
+use crate::path::FieldPath;
 
 /// One step. They are taken in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +69,25 @@ impl Plan {
     pub fn replace(&self) -> Vec<&str> {
         Difference::replacing(&self.differences)
     }
+}
+
+/// The images of containers that go and come back, each with the field that decides it; `before` is what there is.
+pub fn images<'a>(spec: &'a Spec, before: &Spec, is_replaced: bool) -> Vec<(FieldPath, &'a str)> {
+    let mut all = Vec::new();
+    if is_replaced || spec.image != before.image {
+        all.push((FieldPath::of("image"), spec.image.as_str()));
+    }
+    if let Some(one) = &spec.replicator
+        && (is_replaced
+            || before
+                .replicator
+                .as_ref()
+                .is_some_and(|known| known.image != one.image))
+    {
+        let field = FieldPath::of("replicator").name("image");
+        all.push((field, one.image.as_str()));
+    }
+    all
 }
 
 /// Compares. What is in a server that keeps nothing is lost with its container: there, what would need another container
@@ -235,6 +255,29 @@ mod tests {
     /// What the world has instead.
     type Change = fn(&mut Spec);
     use crate::docker::{Node, State};
+
+    #[test]
+    fn the_images_of_what_goes_and_comes_back_are_needed() {
+        let table: Vec<(Change, bool, &[&str])> = vec![
+            (|_| {}, false, &[]),
+            (|_| {}, true, &["image", "replicator.image"]),
+            (|one| one.image = "other".into(), false, &["image"]),
+            (
+                |one| one.replicator.as_mut().unwrap().image = "other".into(),
+                false,
+                &["replicator.image"],
+            ),
+            // A replicator that is new is made beside what stays.
+            (|one| one.replicator = None, false, &[]),
+        ];
+        for (change, is_replaced, wanted) in table {
+            let (asked, mut before) = (spec(), spec());
+            change(&mut before);
+            let found = images(&asked, &before, is_replaced);
+            let fields: Vec<String> = found.iter().map(|(field, _)| field.to_string()).collect();
+            assert_eq!(fields, wanted);
+        }
+    }
     use crate::localstack::server::spec::Replicator;
 
     fn spec() -> Spec {

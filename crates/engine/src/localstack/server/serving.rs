@@ -15,7 +15,7 @@ const READY: &str = "ready.";
 /// # Errors
 /// [`crate::Error::NodeFailed`] with the container's log where it ends instead; [`crate::Error::TimedOut`].
 pub(super) async fn wait(cx: &Context, container: &str, started: bool) -> Result<()> {
-    let waiting = format!("{container} becoming ready");
+    let waiting = format!("waiting for {container} to become ready");
     let asked = cx.guard(&waiting, health::ask(cx, container)).await?;
     if asked.is_some() {
         return Ok(());

@@ -119,7 +119,7 @@ impl Spec {
             problems.push(Problem::new(
                 FieldPath::of("name"),
                 format!("{:?} cannot be part of a host name.", self.name),
-                "Use 1 to 30 small letters, digits and dashes, with a letter or digit at both ends.",
+                "Use 1 to 30 lower-case letters, digits and dashes, with a letter or digit at both ends.",
             ));
         }
         if self.network != "bridge" {
@@ -127,22 +127,22 @@ impl Spec {
         } else if self.replicator.is_some() || self.address.is_some() {
             problems.push(Problem::new(
                 FieldPath::of("network"),
-                "Docker's own network \"bridge\" knows no names and no fixed addresses.",
+                "Docker's own network \"bridge\" does not support names or fixed addresses.",
                 Remedy::UseOwnNetwork,
             ));
         }
         if self.image.is_empty() {
             problems.push(Problem::new(
                 FieldPath::of("image"),
-                "the image has no name.",
-                "Name one, or leave it out.",
+                "the image name is empty.",
+                "Set one, or leave it out.",
             ));
         }
         if self.services.is_empty() {
             problems.push(Problem::new(
                 FieldPath::of("services"),
-                "a server without services does nothing.",
-                "Name some, for instance s3 and sqs, or leave them out.",
+                "the list of services is empty.",
+                "Name at least one, for instance s3, or leave it out.",
             ));
         }
         for service in &self.services {
@@ -153,8 +153,8 @@ impl Spec {
             if !good {
                 problems.push(Problem::new(
                     FieldPath::of("services"),
-                    format!("{service:?} is no service."),
-                    "Write services as the AWS command line does, for instance s3 or sqs.",
+                    format!("{service:?} is not a valid service name."),
+                    "Use the AWS CLI's names, for instance s3 or sqs.",
                 ));
             }
         }
@@ -163,13 +163,13 @@ impl Spec {
             if RESERVED.contains(&name.as_str()) || RESERVED.contains(&bare) {
                 problems.push(Problem::new(
                     FieldPath::of("environment").name(name),
-                    format!("{name} is decided elsewhere, or by the image."),
+                    format!("{name} is set by another argument or by the image."),
                     "Use services or persistence instead.",
                 ));
             } else if name.is_empty() || name.contains(['=', '\0']) {
                 problems.push(Problem::new(
                     FieldPath::of("environment"),
-                    format!("{name:?} cannot name a variable."),
+                    format!("{name:?} is not a valid variable name."),
                     "Use letters, digits and underscores.",
                 ));
             }
@@ -194,7 +194,7 @@ impl Replicator {
         if self.regions.is_empty() {
             problems.push(Problem::new(
                 path.clone().name("regions"),
-                "without a region there are no queues to serve.",
+                "the list of regions is empty.",
                 "Name at least one, for instance us-east-1.",
             ));
         }
@@ -207,8 +207,8 @@ impl Replicator {
         if self.metrics_port == Some(port) {
             problems.push(Problem::new(
                 path.name("metrics_port"),
-                format!("{port} is the server's own port."),
-                "Give each its own.",
+                format!("{port} is already the server's port."),
+                "Use a different port for each.",
             ));
         }
         problems
@@ -229,8 +229,8 @@ pub(crate) fn url_problem(url: &str, path: &FieldPath) -> Option<Problem> {
     (!good).then(|| {
         Problem::new(
             path.clone(),
-            format!("{url:?} is no endpoint."),
-            "Write scheme, host and port, for instance http://127.0.0.1:4566.",
+            format!("{url:?} is not a valid endpoint."),
+            "Use scheme, host and port, for instance http://127.0.0.1:4566.",
         )
     })
 }
@@ -248,8 +248,8 @@ pub(crate) fn region_problem(region: &str, path: &FieldPath) -> Option<Problem> 
     (!good).then(|| {
         Problem::new(
             path.clone(),
-            format!("{region:?} is no region."),
-            "Write it as AWS does, for instance us-east-1 or eu-central-1.",
+            format!("{region:?} is not a valid region."),
+            "Use AWS's name, for instance us-east-1 or eu-central-1.",
         )
     })
 }

@@ -218,7 +218,7 @@ fn contains(text: &str, block: &str) -> bool {
 }
 
 /// How commands in pages are covered: what begins like this is run by a test, or is one of the commands that run the tests.
-const COMMANDS: [(&str, &str); 24] = [
+const COMMANDS: [(&str, &str); 26] = [
     (
         "make ",
         "a target of the Makefile, which this test looks up",
@@ -255,6 +255,7 @@ const COMMANDS: [(&str, &str); 24] = [
     ("ansible-inventory ", "inventory::"),
     ("ansible-doc ", "scripts/check-collection.sh"),
     ("source .atlas/env", "examples::"),
+    ("source ../.atlas/env", "examples::"),
     ("kubectl ", "bridge::, cluster::"),
     ("docker stop", "cockroachdb::drift"),
     ("docker ", "bridge::"),
@@ -263,6 +264,7 @@ const COMMANDS: [(&str, &str); 24] = [
     ("psql ", "cockroachdb::life"),
     ("argocd ", "playbook::"),
     ("atlas ", "the tests of cli/"),
+    (".atlas/bin/atlas ", "scripts::status"),
     ("export ", "the shell"),
 ];
 
