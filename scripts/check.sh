@@ -21,10 +21,11 @@ validate_hcl() {
   # Nothing of this is the world's.
   export ATLAS_STATE=$mirror ATLAS_PROVIDER_DIR=$mirror
   use_provider
+  # In a copy, which leaves neither lock nor folder behind.
+  mkdir "$mirror/copy"
+  cp -r infrastructure orchestration examples "$mirror/copy/"
   for root in infrastructure/world infrastructure/cloud examples/*/main.tf; do
     root=${root%/main.tf}
-    # In a copy, which leaves neither lock nor folder behind.
-    mkdir -p "$mirror/copy/$root" && cp -r infrastructure orchestration examples "$mirror/copy/"
     "$ATLAS_TERRAFORM" -chdir="$mirror/copy/$root" init -backend=false -input=false -no-color
     "$ATLAS_TERRAFORM" -chdir="$mirror/copy/$root" validate -no-color
   done

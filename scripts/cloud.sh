@@ -6,7 +6,7 @@
 # ATLAS_TERRAFORM_MIRROR to it. It is taken from the mirror that this variable names, from a mirror in one of the
 # usual places, else from wherever this machine's own Terraform takes its providers. Fails where there is none.
 ensure_aws_provider() {
-  local version hosts=(registry.terraform.io registry.opentofu.org) host mirror folder
+  local version hosts=("${ATLAS_REGISTRIES[@]}") host mirror folder
   version=$(sed -n '/"hashicorp\/aws"/,/}/s/^ *version *= *"\(.*\)"/\1/p' "$ATLAS_ROOT/infrastructure/cloud/providers.tf")
   if [[ $(basename "$ATLAS_TERRAFORM") == tofu* ]]; then hosts=(registry.opentofu.org registry.terraform.io); fi
   folder=$ATLAS_CACHE/trees/aws-provider-${hosts[0]}-$(printf %s "$version" | sha256sum | cut -c1-16)
@@ -48,7 +48,7 @@ with_aws() {
 
 # init_with_aws FOLDER : makes it ready. Terraform takes this repository's provider and hashicorp/aws from their mirrors.
 init_with_aws() {
-  local hosts=(registry.terraform.io registry.opentofu.org)
+  local hosts=("${ATLAS_REGISTRIES[@]}")
   mirror_provider "$ATLAS_STATE/providers"
   {
     echo 'provider_installation {'

@@ -12,6 +12,9 @@ export ATLAS_PROVIDER_DIR
 ATLAS_WORLD=${ATLAS_WORLD:-$ATLAS_ROOT/orchestration/group_vars/all/world.yml}
 export ATLAS_WORLD
 
+# Terraform's registry and OpenTofu's, under whose names a mirror has its providers.
+ATLAS_REGISTRIES=(registry.terraform.io registry.opentofu.org)
+
 build_provider() { put_program terraform-provider-atlas "$ATLAS_PROVIDER_DIR/terraform-provider-atlas"; }
 
 # mirror_provider FOLDER : puts the provider that was built into a filesystem mirror, in the registry's layout, from which
@@ -21,7 +24,7 @@ mirror_provider() {
   version=$("$built" --version)
   version=${version##* }
   platform=linux_$(uname -m | sed 's/x86_64/amd64/; s/aarch64/arm64/')
-  for host in registry.terraform.io registry.opentofu.org; do
+  for host in "${ATLAS_REGISTRIES[@]}"; do
     put_file "$built" "$1/$host/atlas-world/atlas/$version/$platform/terraform-provider-atlas_v$version"
   done
 }
@@ -58,7 +61,7 @@ link_mirror() {
 # use_provider : a CLI configuration that takes the provider from a mirror beside the world's state, hashicorp/aws too where
 # this machine has a mirror of it, and all others from where they usually come.
 use_provider() {
-  local hosts=(registry.terraform.io registry.opentofu.org) host aws='' mirrored
+  local hosts=("${ATLAS_REGISTRIES[@]}") host aws='' mirrored
   mirrored=("${hosts[@]/%//atlas-world/atlas}")
   mirror_provider "$ATLAS_STATE/providers"
   # A mirror holds the same files for either host.
@@ -86,7 +89,7 @@ installation() {
   printf '    %-7s = [%s]\n  }\n' "$which" "${listed%, }"
 }
 
-# fresh_init COMMAND... : `init` with a lock of its own: what was built since the last one has another checksum, and the same
+# fresh_init FOLDER COMMAND... : Terraform's `init` by COMMAND in a folder of infrastructure, with a lock of its own: what was built since the last one has another checksum, and the same
 # version.
 fresh_init() {
   rm -f "$ATLAS_ROOT/infrastructure/$1/.terraform.lock.hcl"

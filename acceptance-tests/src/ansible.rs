@@ -59,11 +59,7 @@ pub(crate) fn playbook_command(playbook: impl AsRef<Path>) -> Result<Run> {
     Ok(Run::new(ansible_program("ansible-playbook")?)
         .arg(playbook.as_ref())
         .env("ANSIBLE_COLLECTIONS_PATH", collections)
-        .env("ATLAS_NODE_IMAGE", &settings.node_image)
-        .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
-        .env("ATLAS_LOCALSTACK_IMAGE", &settings.localstack_image)
-        .env("ATLAS_REPLICATOR_IMAGE", &settings.replicator_image)
-        .env("ATLAS_COCKROACHDB_IMAGE", &settings.cockroachdb_image)
+        .envs(settings.images())
         .env("ANSIBLE_NOCOLOR", "1")
         .without_env("KUBECONFIG"))
 }

@@ -112,6 +112,14 @@ impl Run {
         self
     }
 
+    /// Adds variables to its environment.
+    #[must_use]
+    pub fn envs<const N: usize>(self, pairs: [(&str, &str); N]) -> Self {
+        pairs
+            .into_iter()
+            .fold(self, |run, (key, value)| run.env(key, value))
+    }
+
     /// Takes one variable out of its environment.
     #[must_use]
     pub fn without_env(mut self, key: impl AsRef<OsStr>) -> Self {

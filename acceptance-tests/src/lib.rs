@@ -48,7 +48,7 @@ pub use kubectl::Kubectl;
 pub use peer::Peers;
 pub use plan::{Diagnostic, Diagnostics, Plan};
 pub use playbook::{Playbook, Recap};
-pub use printed::{AtHome, CodeBlock, code_blocks};
+pub use printed::{AtHome, CodeBlock, code_blocks, files_below};
 pub use processes::descendant_running;
 pub use regions::{REPLICATOR_MEMORY, Region, Regions, Seen, outbox};
 pub use sandbox::{Sandbox, eventually};

@@ -178,14 +178,24 @@ fn blocks_of(page: &Path, text: &str) -> Vec<CodeBlock> {
 
 /// All pages that are the repository's own.
 fn pages(repository: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, mut below) = (Vec::new(), vec![repository.to_owned()]);
+    let mut found = files_below(repository)?;
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    Ok(found)
+}
+
+/// All files below a folder, in order, without what is hidden and what is built.
+pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>> {
+    let (mut found, mut below) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = below.pop() {
         for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
-            if path.is_dir() && !name.starts_with('.') && name != "target" {
+            if name.starts_with('.') || name == "target" {
+                continue;
+            }
+            if path.is_dir() {
                 below.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
+            } else {
                 found.push(path);
             }
         }

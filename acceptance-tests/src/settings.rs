@@ -81,6 +81,17 @@ impl Settings {
         .map_err(|error| anyhow!("{error}"))
     }
 
+    /// The images that provider, modules and scripts take, by their variables.
+    pub fn images(&self) -> [(&'static str, &str); 5] {
+        [
+            ("ATLAS_NODE_IMAGE", self.node_image.as_str()),
+            ("ATLAS_LOADBALANCER_IMAGE", self.loadbalancer_image.as_str()),
+            ("ATLAS_LOCALSTACK_IMAGE", self.localstack_image.as_str()),
+            ("ATLAS_REPLICATOR_IMAGE", self.replicator_image.as_str()),
+            ("ATLAS_COCKROACHDB_IMAGE", self.cockroachdb_image.as_str()),
+        ]
+    }
+
     /// Whether OpenTofu is under test.
     pub fn is_opentofu(&self) -> bool {
         let name = self

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
-use acceptance_tests::{CodeBlock, code_blocks};
+use acceptance_tests::{CodeBlock, code_blocks, files_below};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -101,23 +101,6 @@ fn overlap(a: (u32, u32), b: (u32, u32)) -> bool {
     a.0 <= b.1 && b.0 <= a.1
 }
 
-/// All files below a folder.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let (mut found, mut below) = (Vec::new(), vec![folder.to_owned()]);
-    while let Some(folder) = below.pop() {
-        for entry in fs::read_dir(&folder).with_context(|| folder.display().to_string())? {
-            let path = entry?.path();
-            if path.is_dir() {
-                below.push(path);
-            } else {
-                found.push(path);
-            }
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 /// Blocks that are copied: configuration, in pages that show how it is written.
 fn copied() -> Result<Vec<CodeBlock>> {
     let mut blocks = code_blocks(&repository())?;
@@ -130,7 +113,7 @@ fn no_example_names_what_is_the_worlds() -> Result<()> {
     let world = World::read()?;
     let mut clashes = Vec::new();
     for folder in ["examples", "provider/examples", "ansible-module/examples"] {
-        for file in files(&repository().join(folder))? {
+        for file in files_below(&repository().join(folder))? {
             for found in world.found_in(&fs::read_to_string(&file)?) {
                 clashes.push(format!("{}: {found}", file.display()));
             }
@@ -185,7 +168,7 @@ fn every_block_of_configuration_stands_in_a_file_that_tests_run() -> Result<()> 
         "orchestration",
         "gitops",
     ] {
-        for file in files(&repository().join(folder))? {
+        for file in files_below(&repository().join(folder))? {
             let is_page = file.extension().is_some_and(|extension| extension == "md");
             if !is_page && let Ok(text) = fs::read_to_string(&file) {
                 texts.push(text);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use acceptance_tests::{AtHome, Finished, Run, Sandbox, Settings};
+use acceptance_tests::{AtHome, Finished, Run, Sandbox, Settings, files_below};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
@@ -15,21 +15,13 @@ fn folder() -> PathBuf {
 
 /// All examples, by path.
 fn examples() -> Result<Vec<PathBuf>> {
-    let (mut found, mut below) = (Vec::new(), vec![folder()]);
-    while let Some(folder) = below.pop() {
-        let entries = fs::read_dir(&folder).with_context(|| folder.display().to_string())?;
-        let paths: Vec<PathBuf> = entries
-            .map(|entry| Ok(entry?.path()))
-            .collect::<Result<_>>()?;
-        if paths
-            .iter()
-            .any(|path| path.extension().is_some_and(|extension| extension == "tf"))
-        {
-            found.push(folder);
-        }
-        below.extend(paths.into_iter().filter(|path| path.is_dir()));
+    let mut found = files_below(&folder())?;
+    found.retain(|path| path.extension().is_some_and(|extension| extension == "tf"));
+    for path in &mut found {
+        path.pop();
     }
     found.sort();
+    found.dedup();
     Ok(found)
 }
 
@@ -238,11 +230,7 @@ fn with_environment(sandbox: &Sandbox) -> Result<()> {
         .dir(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .env("ATLAS_STATE_DIR", sandbox.path("state"))
         .env("ATLAS_PROVIDER_DIR", provider)
-        .env("ATLAS_NODE_IMAGE", &settings.node_image)
-        .env("ATLAS_LOADBALANCER_IMAGE", &settings.loadbalancer_image)
-        .env("ATLAS_LOCALSTACK_IMAGE", &settings.localstack_image)
-        .env("ATLAS_REPLICATOR_IMAGE", &settings.replicator_image)
-        .env("ATLAS_COCKROACHDB_IMAGE", &settings.cockroachdb_image)
+        .envs(settings.images())
         .succeed()?;
     Ok(())
 }

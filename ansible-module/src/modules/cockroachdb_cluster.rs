@@ -43,9 +43,7 @@ pub(super) fn module() -> Module {
 fn options() -> Options {
     Options::default()
         .option("name", Opt::new(Kind::Str, "Its name, the same as O(atlas.world.cockroachdb_region#module:cluster) of its regions.").required())
-        .option("state", state(&["present", "absent"], "Whether the cluster exists. Removing it removes all its nodes \
-                                                        and their volumes, of every region; while it holds tables, or \
-                                                        does not answer, only with O(force_destroy)."))
+        .option("state", state(&["present", "absent"], "Whether the cluster exists. Removing it removes all its nodes and their volumes, of every region; while it holds tables, or does not answer, only with O(force_destroy)."))
         .option("regions", Opt::list(Kind::Str, "Names of its regions. Each must have a live node before the cluster counts as made. Left out, they are those that are there."))
         .option("certificates", Opt::new(Kind::Path, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .option("settings", Opt::new(Kind::Dict, "Cluster settings by name. Others are left alone."))

@@ -33,19 +33,10 @@ pub(super) fn options() -> Options {
         .option("max_sql_memory", Opt::new(Kind::Str, "C(--max-sql-memory). An empty text means CockroachDB's own default."))
         .option("memory", Opt::new(Kind::Str, "Memory limit of a node's container, for instance C(2g). An empty text means none."))
         .option("cpus", Opt::new(Kind::Float, "Processors of a node's container, for instance 1.5. 0 means no limit."))
-        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, \
-                                                      C(ca.crt) and C(ca.key), and root's client certificate, in \
-                                                      CockroachDB's layout. It is created if it does not exist; keep \
-                                                      it. All regions use the same folder. Certificates that Atlas \
-                                                      made in it are renewed ahead of their end; of your own \
-                                                      authority's end you are warned a year ahead. Needed unless the \
-                                                      region is insecure."))
+        .option("certificates", Opt::new(Kind::Path, "The folder on the target with the cluster's authority, C(ca.crt) and C(ca.key), and root's client certificate, in CockroachDB's layout. It is created if it does not exist; keep it. All regions use the same folder. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless the region is insecure."))
         .option("certificate_days", Opt::new(Kind::Int, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Those of new nodes are valid for 365."))
-        .option("host_names", Opt::list(Kind::Str, "More host names and addresses in nodes' certificates. Existing \
-                                                    names stay until the certificates are renewed."))
-        .option("insecure", Opt::new(Kind::Bool, "Whether nodes use no TLS and no access control, not even for root. \
-                                                  A new region does only where this is said. Changing it makes \
-                                                  another region."))
+        .option("host_names", Opt::list(Kind::Str, "More host names and addresses in nodes' certificates. Existing names stay until the certificates are renewed."))
+        .option("insecure", Opt::new(Kind::Bool, "Whether nodes use no TLS and no access control, not even for root. A new region does only where this is said. Changing it makes another region."))
         .option("recreate", recreate())
         .mutually_exclusive(&["image", "version"])
 }

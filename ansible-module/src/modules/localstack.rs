@@ -48,8 +48,7 @@ fn options() -> Options {
         .option("address", Opt::new(Kind::Str, "A fixed IPv4 address on the network."))
         .option("persistence", Opt::new(Kind::Bool, "Whether its state is kept in a volume. It is for a new server. Changing it makes another server."))
         .option("environment", Opt::new(Kind::Dict, "More variables. An empty mapping means none. They are compared, and never shown.").unshown())
-        .option("replicator", Opt::new(Kind::Dict, "A container beside it that replicates objects and messages to \
-                                                    other regions. An empty mapping means none.")
+        .option("replicator", Opt::new(Kind::Dict, "A container beside it that replicates objects and messages to other regions. An empty mapping means none.")
             .option("image", Opt::new(Kind::Str, "Its image. Left out, the environment variable E(ATLAS_REPLICATOR_IMAGE) decides, then C(atlas/replicator:1)."))
             .option("peers", Opt::list(Kind::Str, "Endpoints of the other regions, as containers on the network see them."))
             .option("regions", Opt::list(Kind::Str, "Regions whose queues it serves."))

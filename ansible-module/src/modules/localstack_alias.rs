@@ -75,8 +75,7 @@ fn options() -> Options {
             .option("peer_bucket", Opt::new(Kind::Str, "The peer's bucket."))
             .option("peer_queue", Opt::new(Kind::Str, "The peer's transaction queue, to which messages in the outbox are delivered."))
             .option("peer_endpoint", Opt::new(Kind::Str, "The peer's endpoint, for information only."))
-            .option("prefixes", Opt::list(Kind::Str, "Prefixes of the keys that are replicated. An empty list means \
-                                                      all."))
+            .option("prefixes", Opt::list(Kind::Str, "Prefixes of the keys that are replicated. An empty list means all."))
             .option("delete_markers", Opt::new(Kind::Bool, "Whether deletions are replicated.").or(true))
             .option("role_arn", Opt::new(Kind::Str, "The IAM role that the rules name.")))
 }

@@ -9,7 +9,6 @@ use std::time::Duration;
 use atlas_engine::docker::{self, Docker, DockerConfig, Node};
 use atlas_engine::error::hint_of_log;
 use atlas_engine::{Context, Error, Result};
-use futures_util::future::join_all;
 
 use super::{Answer, Container, Facts, cloud, clusters, database, look_for_files};
 use crate::world::World;
@@ -84,15 +83,13 @@ pub(super) async fn ask<T>(question: impl Future<Output = Result<T>>) -> Answer<
 }
 
 async fn missing_networks(cx: &Context, world: &World) -> Result<BTreeSet<String>> {
-    let looks = world.networks().map(|name| async move {
-        let found = atlas_engine::network::observe(cx, name).await?;
-        Ok::<_, Error>(found.is_none().then(|| name.to_owned()))
-    });
-    join_all(looks)
-        .await
-        .into_iter()
-        .filter_map(Result::transpose)
-        .collect()
+    let found = atlas_engine::network::list(cx, None).await?;
+    let is_missing = |name: &&str| found.iter().all(|network| network.name != *name);
+    Ok(world
+        .networks()
+        .filter(is_missing)
+        .map(str::to_owned)
+        .collect())
 }
 
 /// A container, with what its log advises where it ended.

@@ -212,11 +212,6 @@ impl Attribute {
         self.write_only
     }
 
-    /// Whether another value may force replacement.
-    pub fn may_force_replacement(&self) -> bool {
-        self.replaces
-    }
-
     /// What it is where the user sets nothing.
     pub fn default(&self) -> Option<&Value> {
         self.default.as_ref()

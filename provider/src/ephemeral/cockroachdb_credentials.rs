@@ -32,8 +32,7 @@ impl EphemeralResource<Configured> for Credentials {
         .attribute("cluster", Attribute::required(Type::String, "The cluster's name."))
         .attribute("certificates", Attribute::required(Type::String, "The folder with the cluster's authority."))
         .attribute("user", Attribute::required(Type::String, "The SQL user."))
-        .attribute("lifetime", Attribute::optional(Type::String, "How long the certificate is valid, for instance \
-                                                                  `30m`. Default: `1h`."))
+        .attribute("lifetime", Attribute::optional(Type::String, "How long the certificate is valid, for instance `30m`. Default: `1h`."))
         .attribute("ca_certificate", Attribute::computed(Type::String, "The authority's certificate, PEM."))
         .attribute("client_certificate", secret("PEM."))
         .attribute("client_key", secret("PEM."))

@@ -158,34 +158,18 @@ impl Resource<Configured> for Bridge {
         .attribute("subnet", Attribute::required(Type::String, "Network of the transit network, on which every node gets an address.").forces_replacement())
         .attribute("clusters", Attribute::required(Type::String, "Two or more clusters, changed in place. Resources can be given as they are: `clusters = [atlas_k3d_cluster.us, atlas_k3d_cluster.eu]`.").nested(Nesting::List, [
             ("name", Attribute::required(Type::String, "The cluster's name.")),
-            ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found in \
-                                                                the plan.")),
-            ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found \
-                                                                in the plan.")),
+            ("cluster_cidr", Attribute::optional(Type::String, "Its network for pods, so that an overlap is found in the plan.")),
+            ("service_cidr", Attribute::optional(Type::String, "Its network for Services, so that an overlap is found in the plan.")),
         ]))
         .attribute("dns", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether members resolve each other's names."))
-        .attribute("domain", Attribute::defaulted(Type::String, Value::string(DEFAULT_DOMAIN), "The domain of those \
-                                                                                                names, with two \
-                                                                                                labels or more. \
-                                                                                                Changed in place. \
-                                                                                                Names of clusters and \
-                                                                                                `docker` are put \
-                                                                                                before it, and take \
-                                                                                                all names below them \
-                                                                                                from whoever answered \
-                                                                                                before, so take a \
-                                                                                                domain of your own, \
-                                                                                                or one below \
-                                                                                                `.internal`."))
+        .attribute("domain", Attribute::defaulted(Type::String, Value::string(DEFAULT_DOMAIN), "The domain of those names, with two labels or more. Changed in place. Names of clusters and `docker` are put before it, and take all names below them from whoever answered before, so take a domain of your own, or one below `.internal`."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
         .attribute("members", Attribute::computed(Type::String, "Every node on the bridge.").nested(Nesting::List, [
             ("cluster", Attribute::computed(Type::String, "Its cluster.")),
             ("node", Attribute::computed(Type::String, "The container's name.")),
             ("address", Attribute::computed(Type::String, "Its address on the transit network.")),
         ]))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for \
-                                                                           instance a missing route. Empty after \
-                                                                           every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for instance a missing route. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 

@@ -111,10 +111,9 @@ impl Cluster {
                 diagnostics: changed,
             });
         }
-        let (mut planned, spec) = planned_update(request, configured, observed)?;
+        let (mut planned, decided) = planned_update(request, configured, observed)?;
         let told = &mut planned.diagnostics;
-        if let Some(spec) = spec {
-            let plan = k3d::plan(&spec, observed)?;
+        if let Some((spec, plan)) = decided {
             let is_replaced = observed.is_some() && !planned.requires_replace.is_empty();
             let loss = Loss::of(is_replaced);
             let images = k3d::images(&spec, &plan, is_replaced, of_balancer());

@@ -97,12 +97,12 @@ fn as_far_as_known(state: &Value, config: &Value, prior: &Value) -> Value {
     known
 }
 
-/// A change of a cluster that was looked at, and the specification where all of it is known.
+/// A change of a cluster that was looked at, and the specification with its plan where all of it is known.
 pub(super) fn planned_update(
     request: PlanRequest,
     configured: &Configured,
     observed: Option<&Observed>,
-) -> Result<(Planned, Option<Spec>)> {
+) -> Result<(Planned, Option<(Spec, k3d::Plan)>)> {
     let (config, prior) = (&request.config, &request.prior);
     let mut state = request.proposed;
     open_to_change(&mut state, config);
@@ -166,13 +166,13 @@ pub(super) fn planned_update(
         state.set("subnet", Value::Unknown);
     }
     state.set("drift", Value::List(Vec::new()));
-    let spec = spec.filter(|_| config.is_known());
+    let decided = spec.filter(|_| config.is_known()).map(|spec| (spec, plan));
     let planned = Planned {
         state,
         requires_replace,
         diagnostics: Diagnostics::new(),
     };
-    Ok((planned, spec))
+    Ok((planned, decided))
 }
 
 /// What a plan may say before the world is looked at.

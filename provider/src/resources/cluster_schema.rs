@@ -72,15 +72,10 @@ pub(super) fn schema() -> Schema {
     .attribute("agents", Attribute::optional_computed(Type::Number, "Number of agents, changed in place. Default: 0."))
     .attribute("image", text_computed("Image of servers and agents. Default: the provider's for a new cluster, then \
                                        the current one.").forces_replacement())
-    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Default: a \
-                                         network of the cluster's own, `k3d-NAME`, for a new cluster, then the \
-                                         current one.").forces_replacement())
-    .attribute("subnet", text_computed("Subnet of the cluster's own network, with room for all nodes. Default: a free \
-                                        one that Docker chooses for a new cluster, then the current one.").forces_replacement())
-    .attribute("cluster_cidr", text_computed("Network of pods. Default: `10.42.0.0/16` for a new cluster, then the \
-                                              current one.").forces_replacement())
-    .attribute("service_cidr", text_computed("Network of Services. Default: `10.43.0.0/16` for a new cluster, then \
-                                              the current one.").forces_replacement())
+    .attribute("network", text_computed("An existing Docker network, for instance `atlas_network.us.name`. Default: a network of the cluster's own, `k3d-NAME`, for a new cluster, then the current one.").forces_replacement())
+    .attribute("subnet", text_computed("Subnet of the cluster's own network, with room for all nodes. Default: a free one that Docker chooses for a new cluster, then the current one.").forces_replacement())
+    .attribute("cluster_cidr", text_computed("Network of pods. Default: `10.42.0.0/16` for a new cluster, then the current one.").forces_replacement())
+    .attribute("service_cidr", text_computed("Network of Services. Default: `10.43.0.0/16` for a new cluster, then the current one.").forces_replacement())
     .attribute("token", text("Join token. Default: a generated one. It is stored in the state; `token_wo` is not.").sensitive().forces_replacement())
     .attribute("token_wo", text("Join token that is never stored (Terraform 1.11 or newer).").sensitive().write_only())
     .attribute("token_wo_version", Attribute::optional(Type::Number, "Change it when `token_wo` changes: a write-only value cannot be compared.").forces_replacement())
@@ -92,9 +87,7 @@ pub(super) fn schema() -> Schema {
     .attribute("cluster_ca_certificate", Attribute::computed(Type::String, "PEM.").sensitive())
     .attribute("client_certificate", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
     .attribute("client_key", Attribute::computed(Type::String, "PEM; null without `store_credentials`.").sensitive())
-    .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for \
-                                                                       instance a stopped node. Empty after every \
-                                                                       apply."))
+    .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration, for instance a stopped node. Empty after every apply."))
     .list("kube_api", 1, Block::new("Where the Kubernetes API is published. Values that are left out are chosen for a \
                                      new cluster and then kept; an imported cluster keeps its own.").forces_replacement()
         .attribute("host", text_computed("Host name in kubeconfigs. Default: `host_ip`."))
@@ -123,8 +116,7 @@ pub(super) fn schema() -> Schema {
             .attribute("node_filters", filters())))
     .list("k3d", 1, Block::new("Options of the k3d layer.").forces_replacement()
         .attribute("disable_load_balancer", flag("Publish the Kubernetes API on the server itself."))
-        .attribute("disable_image_volume", flag("Do not create the volume for image tarballs. The k3d CLI cannot \
-                                                 start such a cluster."))
+        .attribute("disable_image_volume", flag("Do not create the volume for image tarballs. The k3d CLI cannot start such a cluster."))
         .attribute("disable_host_ip_injection", flag("Do not resolve the host as `host.k3d.internal` in nodes.")))
     .list("kubeconfig", 1, super::cluster_kubeconfig::schema())
     .list("runtime", 1, Block::new("Options of containers.").forces_replacement_where("where it concerns a server; agents are recreated")

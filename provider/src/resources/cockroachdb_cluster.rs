@@ -140,10 +140,7 @@ impl Resource<Configured> for Cluster {
         .attribute("regions", Attribute::required(Type::set(Type::String), "Names of its regions; each must have a live node before the cluster counts as made."))
         .attribute("certificates", Attribute::optional(Type::String, "The same folder as in its regions. What Atlas made in it goes with the last cluster that uses it; your own files stay, also an authority that you brought."))
         .attribute("settings", Attribute::optional(Type::map(Type::String), "Cluster settings, for instance `{ \"kv.rangefeed.enabled\" = \"true\" }`. One that is taken out gets its default back; others are left alone."))
-        .attribute("license", Attribute::optional(Type::String, "The licence key, `crl-0-…`. Write-only: it is not \
-                                                                 stored in plan or state. Without one, CockroachDB \
-                                                                 allows five open transactions at a time after its \
-                                                                 grace period of 7 days.").write_only())
+        .attribute("license", Attribute::optional(Type::String, "The licence key, `crl-0-…`. Write-only: it is not stored in plan or state. Without one, CockroachDB allows five open transactions at a time after its grace period of 7 days.").write_only())
         .attribute("license_version", Attribute::optional(Type::Number, "Change it to have another `license` set."))
         .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether destroying the cluster may destroy tables."))
         .attribute("id", Attribute::computed(Type::String, "The same as `name`."))
@@ -154,9 +151,7 @@ impl Resource<Configured> for Cluster {
         .attribute("unavailable_ranges", Attribute::computed(Type::Number, "Ranges without a majority of their voters."))
         .attribute("quorum_margins", Attribute::computed(Type::map(Type::Number), "For each region: how many voters the worst range could lose after the region is lost. Negative: that range would stop."))
         .attribute("has_license", Attribute::computed(Type::Bool, "Whether it has a licence."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
-                                                                           no attribute, for instance nodes that do \
-                                                                           not serve. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration that no attribute shows, for instance nodes that do not serve. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 

@@ -378,8 +378,7 @@ impl Resource<Configured> for Region {
              that apply. A region that exists, even in part, is not taken over: import it. Only an interrupted create \
              is completed.",
         )
-        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 lower-case letters, \
-                                                                 digits and dashes.").forces_replacement())
+        .attribute("cluster", Attribute::required(Type::String, "The cluster's name, 1 to 24 lower-case letters, digits and dashes.").forces_replacement())
         .attribute("name", Attribute::required(Type::String, "The region's name: the tier `region` of its nodes' localities. Nodes are called `atlas-cockroachdb-<cluster>-<region>-<number>`.").forces_replacement())
         .attribute("regions", Attribute::required(Type::list(Type::String), "Names of all regions of the cluster, the same list in every region. Nodes look for each other at the first node of each. A change concerns only nodes that are made after it."))
         .attribute("join", Attribute::optional(Type::list(Type::String), "More addresses (`host:port`) at which nodes look for their cluster, for instance of nodes that run elsewhere."))
@@ -389,40 +388,22 @@ impl Resource<Configured> for Region {
         .attribute("image", Attribute::optional_computed(Type::String, "A whole image instead. Default: `images.cockroachdb` of the provider, then `ATLAS_COCKROACHDB_IMAGE`, then `docker.io/cockroachdb/cockroach:v25.4.11`."))
         .attribute("network", Attribute::optional(Type::String, "The Docker network that the nodes are on: of their own, a k3d cluster's, or a bridge's. All regions must reach each other in it by name. Needed for `docker`.").forces_replacement())
         .attribute("zones", Attribute::optional(Type::list(Type::String), "Zones of the region, the tier `zone`; nodes are dealt out among them in turn."))
-        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, \
-                                                                               by node. Default: ones that Atlas \
-                                                                               chooses and keeps, if the network's \
-                                                                               subnet was set explicitly, as \
-                                                                               `atlas_network` does; else Docker's \
-                                                                               choice."))
+        .attribute("addresses", Attribute::optional(Type::list(Type::String), "Fixed IPv4 addresses on the network, by node. Default: ones that Atlas chooses and keeps, if the network's subnet was set explicitly, as `atlas_network` does; else Docker's choice."))
         .attribute("sql_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for SQL, by node. Default: none."))
         .attribute("http_ports", Attribute::optional(Type::list(Type::Number), "Ports on 127.0.0.1 for the DB Console, health and metrics, by node. Default: none."))
         .attribute("cache", Attribute::optional(Type::String, "`--cache`, for instance `128MiB` or `.25`."))
         .attribute("max_sql_memory", Attribute::optional(Type::String, "`--max-sql-memory`."))
         .attribute("memory", Attribute::optional(Type::String, "Memory limit of a node's container, for instance `2g`."))
         .attribute("cpus", Attribute::optional(Type::Number, "Processors of a node's container, for instance `1.5`."))
-        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home \
-                                                                      folder) with the cluster's authority (`ca.crt`, \
-                                                                      `ca.key`) and root's client certificate, in \
-                                                                      CockroachDB's layout. It is created if it does \
-                                                                      not exist; keep it. All regions use the same \
-                                                                      folder. Certificates that Atlas made in it are \
-                                                                      renewed ahead of their end; of your own \
-                                                                      authority's end you are warned a year ahead. \
-                                                                      Needed unless `insecure`."))
+        .attribute("certificates", Attribute::optional(Type::String, "The folder on this machine (`~/` is the home folder) with the cluster's authority (`ca.crt`, `ca.key`) and root's client certificate, in CockroachDB's layout. It is created if it does not exist; keep it. All regions use the same folder. Certificates that Atlas made in it are renewed ahead of their end; of your own authority's end you are warned a year ahead. Needed unless `insecure`."))
         .attribute("certificate_days", Attribute::optional(Type::Number, "Days that nodes' certificates are valid. They are renewed without a restart when a third is left. Default: 365."))
-        .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses in \
-                                                                                nodes' certificates."))
-        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes use no TLS and no \
-                                                                                     access control, not even for \
-                                                                                     root.").forces_replacement())
+        .attribute("host_names", Attribute::optional(Type::list(Type::String), "More host names and addresses in nodes' certificates."))
+        .attribute("insecure", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether nodes use no TLS and no access control, not even for root.").forces_replacement())
         .attribute("id", Attribute::computed(Type::String, "`<cluster>/<name>`."))
         .attribute("containers", Attribute::computed(Type::list(Type::String), "The nodes' containers."))
         .attribute("volumes", Attribute::computed(Type::list(Type::String), "The volumes with their stores. They outlive the containers."))
         .attribute("node_ids", Attribute::computed(Type::list(Type::Number), "Ids of the region's nodes in the cluster; empty before its `init`."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
-                                                                           no attribute, for instance a stopped node. \
-                                                                           Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration that no attribute shows, for instance a stopped node. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 

@@ -246,6 +246,9 @@ fn warn_of_loss(diagnostics: &mut Diagnostics, name: &str) {
     );
 }
 
+/// When a change that needs another container needs another server too.
+const WITHOUT_STATE: &str = "where the server does not keep its state (`keeps_state`)";
+
 #[async_trait]
 impl Resource<Configured> for LocalStack {
     fn name(&self) -> &'static str {
@@ -261,35 +264,15 @@ impl Resource<Configured> for LocalStack {
              removed without `force_destroy`.",
         )
         .attribute("name", Attribute::required(Type::String, "Its name: the container is called `atlas-localstack-<name>`.").forces_replacement())
-        .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. \
-                                                                          Default: one that Atlas chooses and keeps, \
-                                                                          if the network's subnet was set explicitly, \
-                                                                          as `atlas_network` does; else Docker's \
-                                                                          choice, which may change at every start.").forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
+        .attribute("network", Attribute::required(Type::String, "The Docker network that it is on. Containers there reach it by its container's name.").forces_replacement_where(WITHOUT_STATE))
+        .attribute("image", Attribute::optional_computed(Type::String, "Default: `images.localstack` of the provider, then `ATLAS_LOCALSTACK_IMAGE`, then `docker.io/localstack/localstack:4.9.2`, the last that needs no account.").forces_replacement_where(WITHOUT_STATE))
+        .attribute("services", Attribute::optional_computed(Type::set(Type::String), "Services that it runs, as the AWS command line names them. Default: `s3`, `sqs`, `iam`, `sts`.").forces_replacement_where(WITHOUT_STATE))
+        .attribute("port", Attribute::defaulted(Type::Number, Value::int(server::DEFAULT_PORT), "Port on 127.0.0.1.").forces_replacement_where(WITHOUT_STATE))
+        .attribute("address", Attribute::optional_computed(Type::String, "A fixed IPv4 address on the network. Default: one that Atlas chooses and keeps, if the network's subnet was set explicitly, as `atlas_network` does; else Docker's choice, which may change at every start.").forces_replacement_where(WITHOUT_STATE))
         .attribute("persistence", Attribute::defaulted(Type::Bool, Value::Bool(true), "Whether its state is kept in a volume.").forces_replacement())
-        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its \
-                                                                                          buckets and messages in its \
-                                                                                          queues may be lost with it. \
-                                                                                          Without it, the server is \
-                                                                                          asked what it holds before \
-                                                                                          it is removed, in \
-                                                                                          LocalStack's default \
-                                                                                          account and in that of the \
-                                                                                          replicator's `access_key`; \
-                                                                                          one with a volume that does \
-                                                                                          not run or does not answer \
-                                                                                          is not removed either, as \
-                                                                                          nobody knows what it holds: \
-                                                                                          apply first, which brings \
-                                                                                          it up again."))
-        .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive().forces_replacement_where("where the server does not keep its state (`keeps_state`)"))
-        .attribute("replicator", Attribute::optional(Type::String, "A container beside it that replicates objects and \
-                                                                    messages to other regions, as aliases on this \
-                                                                    server declare it.").nested(Nesting::Single, [
+        .attribute("force_destroy", Attribute::defaulted(Type::Bool, Value::Bool(false), "Whether objects in its buckets and messages in its queues may be lost with it. Without it, the server is asked what it holds before it is removed, in LocalStack's default account and in that of the replicator's `access_key`; one with a volume that does not run or does not answer is not removed either, as nobody knows what it holds: apply first, which brings it up again."))
+        .attribute("environment", Attribute::optional(Type::map(Type::String), "More variables, for instance `DEBUG`. Compared, and never shown.").sensitive().forces_replacement_where(WITHOUT_STATE))
+        .attribute("replicator", Attribute::optional(Type::String, "A container beside it that replicates objects and messages to other regions, as aliases on this server declare it.").nested(Nesting::Single, [
             ("image", Attribute::optional_computed(Type::String, "Default: `images.replicator` of the provider, then `ATLAS_REPLICATOR_IMAGE`, then `atlas/replicator:1`.")),
             ("peers", Attribute::optional(Type::list(Type::String), "Endpoints of the other regions as containers on the network see them, for instance `http://atlas-localstack-eu:4566`.")),
             ("regions", Attribute::required(Type::list(Type::String), "Regions whose queues it serves, for instance `us-east-1`.")),
@@ -305,9 +288,7 @@ impl Resource<Configured> for LocalStack {
         .attribute("running_services", Attribute::computed(Type::list(Type::String), "Services that answer, as its health endpoint says."))
         .attribute("volume", Attribute::computed(Type::String, "The volume with its state."))
         .attribute("keeps_state", Attribute::computed(Type::Bool, "Whether what it holds outlives its container: with `persistence`, and not on an image that says it keeps nothing, as LocalStack's community edition does."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
-                                                                           no attribute, for instance a stopped \
-                                                                           container. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration that no attribute shows, for instance a stopped container. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 

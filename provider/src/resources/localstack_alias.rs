@@ -214,16 +214,12 @@ impl Resource<Configured> for Alias {
             ("max_receive_count", Attribute::optional_computed(Type::Number, "How often a message is received before it goes to the dead-letter queue. Default: 5.")),
             ("tags", Attribute::optional(Type::map(Type::String), "Its tags.")),
         ]))
-        .attribute("replication", Attribute::optional(Type::String, "What is replicated to a peer. Makes the queue \
-                                                                     `<bucket>-events` with its dead-letter queue, \
-                                                                     which the bucket tells of every change.").nested(Nesting::Single, [
+        .attribute("replication", Attribute::optional(Type::String, "What is replicated to a peer. Makes the queue `<bucket>-events` with its dead-letter queue, which the bucket tells of every change.").nested(Nesting::Single, [
             ("peer_region", Attribute::required(Type::String, "The peer's region; another than this one.")),
             ("peer_bucket", Attribute::required(Type::String, "The peer's bucket. S3 wants it to exist, with versions; it is waited for ten seconds. LocalStack's published image looks for it on the same server only, the embedded one takes it to be elsewhere.")),
             ("peer_queue", Attribute::optional(Type::String, "The peer's transaction queue. Makes the outbox `<queue>-to-<peer_region>`: what is sent there is delivered to the peer's queue, at least once and in order of groups, whenever the peer can be reached.")),
-            ("peer_endpoint", Attribute::optional(Type::String, "The peer's endpoint, for information only: the \
-                                                                 replicator uses its own `peers`.")),
-            ("prefixes", Attribute::optional(Type::list(Type::String), "Prefixes of the keys that are replicated. \
-                                                                        Default: all.")),
+            ("peer_endpoint", Attribute::optional(Type::String, "The peer's endpoint, for information only: the replicator uses its own `peers`.")),
+            ("prefixes", Attribute::optional(Type::list(Type::String), "Prefixes of the keys that are replicated. Default: all.")),
             ("delete_markers", Attribute::optional_computed(Type::Bool, "Whether deletions are replicated. Default: true.")),
             ("role_arn", Attribute::optional(Type::String, "The IAM role that the rules name. Default: `<bucket>-replication` of the account; it is not made.")),
         ]))
@@ -238,9 +234,7 @@ impl Resource<Configured> for Alias {
         .attribute("events_queue_arn", Attribute::computed(Type::String, "ARN of the queue of the bucket's events."))
         .attribute("outbox_url", Attribute::computed(Type::String, "URL of the queue whose messages are delivered to the peer."))
         .attribute("outbox_arn", Attribute::computed(Type::String, "ARN of the queue whose messages are delivered to the peer."))
-        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration and has \
-                                                                           no attribute, for instance a missing \
-                                                                           dead-letter queue. Empty after every apply."))
+        .attribute("drift", Attribute::computed(Type::list(Type::String), "Differences from the configuration that no attribute shows, for instance a missing dead-letter queue. Empty after every apply."))
         .single("timeouts", timeouts::block())
     }
 
